@@ -1,0 +1,49 @@
+# make run   set up and open the dashboard on http://localhost:8501
+# make test  set up and run the whole test suite
+# make lint  formatting, lint and types
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
+PORT   ?= 8501
+
+.PHONY: run test lint format clean
+
+run: $(VENV)/.runtime
+	@echo "==> Opening the dashboard on http://localhost:$(PORT) (stop it with Ctrl-C)"
+	@$(PY) -m streamlit run streamlit_app.py --server.port $(PORT)
+
+test: $(VENV)/.dev
+	@echo "==> Running the tests"
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+format: $(VENV)/.dev
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean:
+	rm -rf $(VENV)
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }
+	@echo "==> Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "The venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.runtime: requirements.txt | $(PY)
+	@echo "==> Installing what the dashboard needs (torch is the largest; a few minutes, once)"
+	@$(PIP) --upgrade pip
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "==> Installing what the tests need"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,101 @@
+"""The 19 face regions: ids, names, colours, groups, mirror twins, and other data sets' label orders.
+
+Ids follow the published face-parsing checkpoints, so those load and mean the same. "Left" is the
+person's own left, which is on the right of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Group = Literal["background", "face", "hair", "accessories", "clothes"]
+
+
+@dataclass(frozen=True)
+class FaceClass:
+    """One region a pixel can belong to.
+
+    ``name`` is the data sets' short name, ``title`` what people read, ``color`` an ``#rrggbb``
+    string used everywhere, and ``twin`` the id that a mirrored picture turns this class into
+    (its own id for classes without a left and a right).
+    """
+
+    id: int
+    name: str
+    title: str
+    color: str
+    group: Group
+    twin: int
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Colour as three 0..255 integers."""
+        return (int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16))
+
+
+CLASSES: tuple[FaceClass, ...] = (
+    FaceClass(0, "background", "Background", "#5b6470", "background", 0),
+    FaceClass(1, "skin", "Skin", "#f2b58c", "face", 1),
+    FaceClass(2, "l_brow", "Left brow", "#7a3e12", "face", 3),
+    FaceClass(3, "r_brow", "Right brow", "#c98a2b", "face", 2),
+    FaceClass(4, "l_eye", "Left eye", "#1f5fd0", "face", 5),
+    FaceClass(5, "r_eye", "Right eye", "#59b7ff", "face", 4),
+    FaceClass(6, "eye_g", "Glasses", "#00d5c8", "accessories", 6),
+    FaceClass(7, "l_ear", "Left ear", "#7d2fa0", "face", 8),
+    FaceClass(8, "r_ear", "Right ear", "#c79bf2", "face", 7),
+    FaceClass(9, "ear_r", "Earring", "#ffe14d", "accessories", 9),
+    FaceClass(10, "nose", "Nose", "#2f9e44", "face", 10),
+    FaceClass(11, "mouth", "Mouth", "#7d0a1e", "face", 11),
+    FaceClass(12, "u_lip", "Upper lip", "#ff3d5a", "face", 12),
+    FaceClass(13, "l_lip", "Lower lip", "#ff8fb1", "face", 13),
+    FaceClass(14, "neck", "Neck", "#b98f6f", "face", 14),
+    FaceClass(15, "neck_l", "Necklace", "#a6e22e", "accessories", 15),
+    FaceClass(16, "cloth", "Clothes", "#30517a", "clothes", 16),
+    FaceClass(17, "hair", "Hair", "#e0561f", "hair", 17),
+    FaceClass(18, "hat", "Hat", "#e03ac0", "accessories", 18),
+)
+
+NUM_CLASSES = len(CLASSES)
+BACKGROUND = 0
+BY_NAME: dict[str, FaceClass] = {c.name: c for c in CLASSES}
+
+# The label orders that masks come in: position in the tuple is the id in that data set's files.
+LABEL_ORDERS: dict[str, tuple[str, ...]] = {
+    "bisenet": tuple(c.name for c in CLASSES),
+    "celebamask-hq": (
+        *("background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear"),
+        *("r_ear", "mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
+    ),
+}
+
+
+def palette() -> NDArray[np.uint8]:
+    """Class colours, shape ``(19, 3)``, sRGB."""
+    return np.array([c.rgb for c in CLASSES], dtype=np.uint8)
+
+
+def mirror_lut() -> NDArray[np.uint8]:
+    """Look-up table, shape ``(256,)``: the id that each id becomes in a mirrored picture."""
+    lut = np.arange(256, dtype=np.uint8)
+    lut[:NUM_CLASSES] = [c.twin for c in CLASSES]
+    return lut
+
+
+def label_lut(order: str) -> NDArray[np.uint8]:
+    """Look-up table, shape ``(256,)``, from another data set's ids to ours; 255 marks unknown ids.
+
+    Raises:
+        ValueError: the order is not one of ``LABEL_ORDERS``.
+    """
+    if order not in LABEL_ORDERS:
+        raise ValueError(
+            f"Unknown label order {order!r}; choose one of: {', '.join(LABEL_ORDERS)}."
+        )
+    lut = np.full(256, 255, dtype=np.uint8)
+    for position, name in enumerate(LABEL_ORDERS[order]):
+        lut[position] = BY_NAME[name].id
+    return lut

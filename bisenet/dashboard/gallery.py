@@ -1,0 +1,184 @@
+"""The photos of one session, in memory only: bounded, oldest out first.
+
+Faces are sensitive: nothing here is written to disk or to a log, and all of it ends with the
+session. No Streamlit either, so that it can be tested without a browser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from bisenet import export
+from bisenet.images import display_name, read_photo
+from bisenet.parser import FaceParser, Parsing
+from bisenet.regions import measure_regions
+
+MAX_PHOTOS = 20
+MAX_BYTES = 200 * 2**20
+THUMBNAIL_PX = 96
+# The browser draws at page size and zooms in: more pixels than this would not be seen.
+DISPLAY_PIXELS = 12_000_000
+
+
+@dataclass(frozen=True)
+class StoredPhoto:
+    """A photo as it came: its file's bytes, a safe name, a thumbnail and what people should know.
+
+    ``id`` is the start of the content's SHA-256, so the same photo is kept once.
+    """
+
+    id: str
+    name: str
+    data: bytes
+    thumbnail: bytes
+    width: int
+    height: int
+    notices: tuple[str, ...]
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str) -> StoredPhoto:
+        """Decode once to check the file and to make the thumbnail.
+
+        Raises:
+            ImageError: not an image, damaged, empty, or too large.
+        """
+        photo = read_photo(data)
+        small = photo.image.copy()
+        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+        out = io.BytesIO()
+        small.save(out, format="JPEG", quality=85)
+        return cls(
+            id=hashlib.sha256(data).hexdigest()[:16],
+            name=display_name(name),
+            data=data,
+            thumbnail=out.getvalue(),
+            width=photo.image.width,
+            height=photo.image.height,
+            notices=photo.notices,
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """A parsed photo with all that a page shows of it, made once."""
+
+    name: str
+    parsing: Parsing
+    regions: pd.DataFrame
+    photo_jpeg: bytes
+    labels_png: bytes
+    confidence_png: bytes
+    notices: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, bytes."""
+        arrays = (self.parsing.image, self.parsing.mask, self.parsing.confidence)
+        return sum(a.nbytes for a in arrays) + len(self.photo_jpeg) + len(self.labels_png)
+
+
+def make_view(
+    image: Image.Image, name: str, parser: FaceParser, notices: tuple[str, ...] = ()
+) -> View:
+    """Parse a photo and prepare what the pages show."""
+    parsing = parser.parse(image)
+    photo, labels, confidence = _for_display(parsing)
+    return View(
+        name=name,
+        parsing=parsing,
+        regions=measure_regions(parsing),
+        photo_jpeg=export.photo_jpeg(photo),
+        labels_png=export.indexed_png(labels),
+        confidence_png=export.gray_png(confidence),
+        notices=notices,
+    )
+
+
+class Gallery:
+    """The session's photos, newest last, and the parsed views of the ones looked at last.
+
+    At most ``max_photos`` photos or ``max_bytes`` of their files are kept, and as many bytes of
+    parsed views; the oldest go first. A view that went is made again when it is next looked at.
+    """
+
+    def __init__(self, max_photos: int = MAX_PHOTOS, max_bytes: int = MAX_BYTES):
+        self.max_photos = max_photos
+        self.max_bytes = max_bytes
+        self._photos: OrderedDict[str, StoredPhoto] = OrderedDict()
+        self._views: OrderedDict[tuple[str, str], View] = OrderedDict()
+        self.selected: str | None = None
+
+    @property
+    def photos(self) -> tuple[StoredPhoto, ...]:
+        """The photos, in the order in which they came."""
+        return tuple(self._photos.values())
+
+    @property
+    def current(self) -> StoredPhoto | None:
+        """The photo that is looked at, or None for the sample."""
+        return self._photos.get(self.selected) if self.selected else None
+
+    def add(self, photo: StoredPhoto) -> tuple[StoredPhoto, ...]:
+        """Keep a photo and look at it; returns the ones that had to go."""
+        self._photos.pop(photo.id, None)
+        self._photos[photo.id] = photo
+        self.selected = photo.id
+        dropped = []
+        while len(self._photos) > 1 and (
+            len(self._photos) > self.max_photos or self._photo_bytes() > self.max_bytes
+        ):
+            oldest = next(iter(self._photos.values()))
+            self.remove(oldest.id)
+            dropped.append(oldest)
+        return tuple(dropped)
+
+    def remove(self, photo_id: str) -> None:
+        """Forget a photo; the newest of the others is looked at next."""
+        self._photos.pop(photo_id, None)
+        for key in [key for key in self._views if key[0] == photo_id]:
+            del self._views[key]
+        if self.selected == photo_id:
+            self.selected = next(reversed(self._photos), None)
+
+    def clear(self) -> None:
+        """Forget every photo."""
+        self._photos.clear()
+        self._views.clear()
+        self.selected = None
+
+    def view(self, photo: StoredPhoto, weights: str, make: Callable[[], View]) -> View:
+        """The parsed view of a photo under some weights, made on first use."""
+        key = (photo.id, weights)
+        view = self._views.pop(key, None) or make()
+        self._views[key] = view
+        while len(self._views) > 1 and sum(v.nbytes for v in self._views.values()) > self.max_bytes:
+            self._views.popitem(last=False)
+        return view
+
+    def _photo_bytes(self) -> int:
+        return sum(len(photo.data) for photo in self._photos.values())
+
+
+def _for_display(
+    parsing: Parsing,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    height, width = parsing.mask.shape
+    scale = min(1.0, (DISPLAY_PIXELS / (height * width)) ** 0.5)
+    if scale == 1.0:
+        return parsing.image, parsing.mask, parsing.confidence
+    size = (round(width * scale), round(height * scale))
+    return (
+        cv2.resize(parsing.image, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(parsing.mask, size, interpolation=cv2.INTER_NEAREST),
+        cv2.resize(parsing.confidence, size, interpolation=cv2.INTER_AREA),
+    )

@@ -1,0 +1,72 @@
+"""How photos come in: upload and camera. A bad file is a sentence; what is there stays."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from bisenet.dashboard import shell
+from bisenet.dashboard.gallery import Gallery, StoredPhoto
+from bisenet.images import EXTENSIONS, MAX_BYTES, ImageError, display_name
+
+_PROBLEMS = "intake_problems"
+_ROUND = "intake_round"
+
+
+def intake() -> None:
+    """Draw the upload box and the camera, and say what went wrong with the last files."""
+    # A new key after every intake empties the box: the gallery shows the photos from there on.
+    key = f"upload-{st.session_state.get(_ROUND, 0)}"
+    st.file_uploader(
+        "Add photos of faces",
+        type=list(EXTENSIONS),
+        accept_multiple_files=True,
+        max_upload_size=MAX_BYTES // 2**20,
+        key=key,
+        on_change=_take_uploads,
+        args=(key,),
+    )
+    if st.toggle("Use the camera", key="camera_on"):
+        st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
+    for problem in st.session_state.get(_PROBLEMS, ()):
+        st.error(problem, icon=":material/broken_image:")
+
+
+def take(files: list[tuple[str, bytes]], gallery: Gallery) -> list[str]:
+    """Add files (name, bytes) to the gallery; returns one sentence for each that was refused."""
+    problems = []
+    for name, data in files:
+        try:
+            dropped = gallery.add(StoredPhoto.from_bytes(data, name))
+        except ImageError as error:
+            problems.append(f"**{_plain(display_name(name))}** was not added. {error}")
+            continue
+        problems.extend(
+            f"**{_plain(photo.name)}** was let go: the last {gallery.max_photos} photos or "
+            f"{gallery.max_bytes // 2**20} MB are kept."
+            for photo in dropped
+        )
+    return problems
+
+
+def _take_uploads(key: str) -> None:
+    files: list[UploadedFile] = st.session_state.get(key) or []
+    if files:
+        _keep([(file.name, file.getvalue()) for file in files])
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+
+
+def _take_snapshot() -> None:
+    snapshot: UploadedFile | None = st.session_state.get("camera")
+    if snapshot is not None:
+        count = len(shell.gallery().photos) + 1
+        _keep([(f"Camera {count}.jpg", snapshot.getvalue())])
+
+
+def _keep(files: list[tuple[str, bytes]]) -> None:
+    st.session_state[_PROBLEMS] = take(files, shell.gallery())
+
+
+def _plain(text: str) -> str:
+    """A file name inside Markdown: its special characters are shown, not obeyed."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~<>:$" else c for c in text)

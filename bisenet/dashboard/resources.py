@@ -1,0 +1,21 @@
+"""What all sessions share, made once a process: the model, and the sample's parsed view."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from bisenet import samples
+from bisenet.dashboard.gallery import View, make_view
+from bisenet.parser import FaceParser
+
+
+@st.cache_resource(show_spinner="Loading the network…", max_entries=4)
+def get_parser(weights: str) -> FaceParser:
+    """One parser a set of weights, shared by all sessions."""
+    return FaceParser(weights)
+
+
+@st.cache_resource(show_spinner="Parsing the sample…", max_entries=4)
+def sample_view(weights: str) -> View:
+    """The sample face, parsed once for everyone: nobody's own photo is ever cached here."""
+    return make_view(samples.astronaut(), "Sample: astronaut", get_parser(weights))

@@ -1,0 +1,74 @@
+"""How measurements are shown: units in the headers, swatches, no raw floats."""
+
+from __future__ import annotations
+
+import base64
+
+import pandas as pd
+import streamlit as st
+
+from bisenet.classes import CLASSES
+
+
+def region_table(regions: pd.DataFrame) -> None:
+    """The measurements of a photo, one row a region, largest first."""
+    rows = regions.sort_values("area_px", ascending=False).reset_index(drop=True)
+    shown = pd.DataFrame(
+        {
+            "Colour": [swatch(CLASSES[i].color) for i in rows["class_id"]],
+            "Region": rows["region"],
+            "Area": rows["area_px"],
+            "Image": 100 * rows["image_share"],
+            "Head": 100 * rows["head_share"],
+            "Confidence": 100 * rows["confidence"],
+            "Parts": rows["parts"],
+            "Mean colour": [swatch(color) for color in rows["mean_color"]],
+            "Perimeter": rows["perimeter_px"],
+            "Centre x": rows["centroid_x_px"],
+            "Centre y": rows["centroid_y_px"],
+            "Width": rows["right_px"] - rows["left_px"],
+            "Height": rows["bottom_px"] - rows["top_px"],
+        }
+    )
+    pixels = {
+        name: st.column_config.NumberColumn(f"{name}, px", format="%,d" if whole else "%.0f")
+        for name, whole in {
+            "Area": True,
+            "Perimeter": False,
+            "Centre x": False,
+            "Centre y": False,
+            "Width": True,
+            "Height": True,
+        }.items()
+    }
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
+            "Region": st.column_config.TextColumn(pinned=True),
+            "Image": st.column_config.NumberColumn("Image, %", format="%.2f"),
+            "Head": st.column_config.NumberColumn(
+                "Head, %", format="%.2f", help="Share of all but background and clothes."
+            ),
+            "Confidence": st.column_config.ProgressColumn(
+                "Confidence, %",
+                format="%.1f",
+                min_value=0,
+                max_value=100,
+                help="Mean probability of the winning class.",
+            ),
+            "Parts": st.column_config.NumberColumn(help="Pieces that do not touch."),
+            "Mean colour": st.column_config.ImageColumn("Mean colour", width="small"),
+            **pixels,
+        },
+    )
+
+
+def swatch(color: str) -> str:
+    """A rounded square of one colour (``#rrggbb``) as a data address, for image columns."""
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='20' height='20'>"
+        f"<rect width='20' height='20' rx='5' fill='{color}'/></svg>"
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -1,0 +1,115 @@
+"""How many parses run at once and how many wait: first come, first served, and a polite no.
+
+One gate stands before the engine for all sessions and requests of a process.
+``BISENET_MAX_RUNNING`` and ``BISENET_MAX_WAITING`` set its size.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class GateFull(RuntimeError):
+    """As many people as allowed are waiting already; the message is a sentence for people."""
+
+
+class Gate:
+    """Admits ``max_running`` at a time, lets ``max_waiting`` wait in order, refuses the rest.
+
+    Raises:
+        ValueError: fewer than one may run, or a negative number may wait.
+    """
+
+    def __init__(self, max_running: int = 1, max_waiting: int = 32):
+        if max_running < 1 or max_waiting < 0:
+            raise ValueError("A gate admits at least one, and no negative number can wait.")
+        self.max_running = max_running
+        self.max_waiting = max_waiting
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """How many are inside."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._queue)
+
+    @contextmanager
+    def admit(self, on_position: Callable[[int], None] | None = None) -> Iterator[None]:
+        """Wait for a turn, then hold it for the block.
+
+        Args:
+            on_position: called from the waiting thread with its place in the queue (1 is next)
+                each time that changes.
+
+        Raises:
+            GateFull: at once, when the queue is full.
+        """
+        self._enter(on_position)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _enter(self, on_position: Callable[[int], None] | None) -> None:
+        ticket = object()
+        with self._changed:
+            if self._running < self.max_running and not self._queue:
+                self._running += 1
+                return
+            if len(self._queue) >= self.max_waiting:
+                raise GateFull(
+                    f"{self._running} photos are being parsed and {len(self._queue)} wait. "
+                    "Try again in a moment."
+                )
+            self._queue.append(ticket)
+        told = 0
+        try:
+            while True:
+                with self._changed:
+                    place = self._queue.index(ticket) + 1
+                    if place == 1 and self._running < self.max_running:
+                        self._queue.popleft()
+                        self._running += 1
+                        self._changed.notify_all()
+                        return
+                    if place == told or on_position is None:
+                        self._changed.wait()
+                        continue
+                # Outside the lock: drawing a place in a page may take its time, or raise when
+                # the person has left.
+                told = place
+                on_position(place)
+        except BaseException:
+            with self._changed:
+                if ticket in self._queue:
+                    self._queue.remove(ticket)
+                self._changed.notify_all()
+            raise
+
+
+def gate_from_environment() -> Gate:
+    """A gate of the size that the environment sets: by default 1 at a time, 32 waiting.
+
+    Raises:
+        ValueError: a setting is not a whole number, or out of range.
+    """
+    sizes = {}
+    for name, default in (("BISENET_MAX_RUNNING", 1), ("BISENET_MAX_WAITING", 32)):
+        text = os.environ.get(name, str(default))
+        try:
+            sizes[name] = int(text)
+        except ValueError as error:
+            raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
+    return Gate(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
