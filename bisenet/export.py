@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection
+import zipfile
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bisenet import render
-from bisenet.classes import CLASSES, palette
+from bisenet.classes import BACKGROUND, CLASSES, palette
 from bisenet.parser import Parsing
 
 
@@ -56,12 +58,138 @@ def regions_csv(regions: pd.DataFrame) -> bytes:
     return regions.to_csv(index=False, float_format="%.6g").encode()
 
 
+def regions_json(regions: pd.DataFrame, parsing: Parsing) -> bytes:
+    """Measurements as JSON: the image's size, the weights, and one object a region."""
+    height, width = parsing.mask.shape
+    records = regions.astype(object).where(regions.notna(), None).to_dict(orient="records")
+    document = {
+        "image": {"width": width, "height": height},
+        "weights": parsing.weights,
+        "regions": records,
+    }
+    return json.dumps(document, indent=1, default=_plain).encode()
+
+
 def timings_csv(parsing: Parsing) -> bytes:
     """Stages and their milliseconds as UTF-8 CSV with a header."""
     rows = pd.DataFrame(
         {"stage": list(parsing.timings), "milliseconds": list(parsing.timings.values())}
     )
     return rows.to_csv(index=False, float_format="%.3f").encode()
+
+
+def cut_out_png(
+    parsing: Parsing, classes: Collection[int], soft: bool = False, trim: bool = True
+) -> bytes:
+    """Regions of a photo on transparency, RGBA PNG.
+
+    Args:
+        parsing: the parsed photo.
+        classes: ids of the classes to keep.
+        soft: take the edge from the probabilities instead of the labels.
+        trim: leave away rows and columns that are transparent throughout.
+
+    Raises:
+        ValueError: none of the classes is in the photo.
+    """
+    hard = np.isin(parsing.mask, list(classes))
+    if not hard.any():
+        raise ValueError("None of these regions is in the photo.")
+    alpha = hard.astype(np.float32)
+    if soft:
+        alpha = np.clip(sum(parsing.probability(c) for c in classes), 0.0, 1.0)
+    rgba = render.cut_out(parsing.image, alpha)
+    if trim:
+        rows, columns = (np.flatnonzero((rgba[..., 3] > 0).any(axis=axis)) for axis in (1, 0))
+        rgba = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return _png(Image.fromarray(rgba))
+
+
+def coco_json(parsing: Parsing, file_name: str) -> bytes:
+    """Regions as COCO annotations with compressed RLE, one a region; background is left out.
+
+    ``pycocotools.mask.decode`` turns each ``segmentation`` back into the region's pixels.
+    """
+    from pycocotools import mask as rle
+
+    height, width = parsing.mask.shape
+    annotations: list[dict[str, Any]] = []
+    for class_id in parsing.classes:
+        if class_id == BACKGROUND:
+            continue
+        region = np.asfortranarray(parsing.mask == class_id, dtype=np.uint8)
+        encoded = rle.encode(region)
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": 1,
+                "category_id": class_id,
+                "segmentation": {
+                    "size": [height, width],
+                    "counts": encoded["counts"].decode("ascii"),
+                },
+                "area": int(rle.area(encoded)),
+                "bbox": [float(v) for v in rle.toBbox(encoded)],
+                "iscrowd": 1,
+            }
+        )
+    document = {
+        "images": [{"id": 1, "file_name": file_name, "width": width, "height": height}],
+        "categories": [
+            {"id": c.id, "name": c.name, "supercategory": c.group}
+            for c in CLASSES
+            if c.id != BACKGROUND
+        ],
+        "annotations": annotations,
+    }
+    return json.dumps(document).encode()
+
+
+def bundle_zip(
+    parsing: Parsing,
+    regions: pd.DataFrame,
+    stem: str,
+    progress: Callable[[float, str], None] | None = None,
+) -> bytes:
+    """Everything about one photo as a zip.
+
+    Args:
+        parsing: the parsed photo.
+        regions: its ``measure_regions``.
+        stem: the name of the files' folder inside.
+        progress: called before each file with the share done, 0..1, and the file's name.
+    """
+    files: list[tuple[str, Callable[[], bytes]]] = [
+        ("mask.png", lambda: indexed_png(parsing.mask)),
+        ("overlay.png", lambda: overlay_png(parsing)),
+        ("confidence.png", lambda: gray_png(parsing.confidence)),
+        ("regions.csv", lambda: regions_csv(regions)),
+        ("regions.json", lambda: regions_json(regions, parsing)),
+        ("coco.json", lambda: coco_json(parsing, f"{stem}.png")),
+        ("timings.csv", lambda: timings_csv(parsing)),
+    ]
+    for class_id in parsing.classes:
+        if class_id != BACKGROUND:
+            name = f"regions/{CLASSES[class_id].name}.png"
+            files.append((name, lambda c=class_id: cut_out_png(parsing, (c,))))  # type: ignore[misc]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for done, (name, make) in enumerate(files):
+            if progress:
+                progress(done / len(files), name)
+            # PNGs are compressed already.
+            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            archive.writestr(f"{stem}/{name}", make(), kind)
+    if progress:
+        progress(1.0, "")
+    return out.getvalue()
+
+
+def _plain(value: object) -> object:
+    """numpy's scalars as Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 def _png(image: Image.Image, pnginfo: PngInfo | None = None) -> bytes:

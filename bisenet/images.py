@@ -18,7 +18,7 @@ pillow_heif.register_heif_opener()
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF")
 EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "heic", "heif", "gif")
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF, HEIC or GIF"
 

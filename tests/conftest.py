@@ -1,0 +1,36 @@
+"""What every layer of the tests shares: real images, real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bisenet import samples
+from bisenet.parser import FaceParser, Parsing
+
+ROOT = Path(__file__).resolve().parent.parent
+LABELLED = ROOT.parent / "shared" / "data" / "celebamask-mini"
+
+needs_labelled_faces = pytest.mark.skipif(
+    not LABELLED.is_dir(), reason="the labelled faces are not beside the repository"
+)
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Image.Image:
+    """A real face, framed like a training crop."""
+    return samples.astronaut()
+
+
+@pytest.fixture(scope="session")
+def parser() -> FaceParser:
+    """The shipped weights on the default engine."""
+    return FaceParser()
+
+
+@pytest.fixture(scope="session")
+def parsing(parser: FaceParser, portrait: Image.Image) -> Parsing:
+    """The portrait, parsed once for all tests that only look at it."""
+    return parser.parse(portrait, framing="whole")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pycocotools import mask as rle
+
+from bisenet import export
+from bisenet.classes import BY_NAME, CLASSES, palette
+from bisenet.parser import Parsing
+from bisenet.regions import measure_regions
+
+
+def test_indexed_png_keeps_ids_colours_and_names(parsing: Parsing) -> None:
+    image = Image.open(io.BytesIO(export.indexed_png(parsing.mask)))
+    assert image.mode == "P"
+    assert (np.asarray(image) == parsing.mask).all()
+    assert image.getpalette()[: 19 * 3] == palette().ravel().tolist()
+    names = json.loads(image.text["classes"])
+    assert names["17"] == "hair"
+    assert len(names) == 19
+
+
+def test_overlay_has_the_photos_size(parsing: Parsing) -> None:
+    image = Image.open(io.BytesIO(export.overlay_png(parsing, 1.0, hidden=())))
+    assert (np.asarray(image) == palette()[parsing.mask]).all()
+
+
+def test_a_hard_cut_out_is_the_region_and_nothing_else(parsing: Parsing) -> None:
+    lips = {BY_NAME["u_lip"].id, BY_NAME["l_lip"].id}
+    whole = Image.open(io.BytesIO(export.cut_out_png(parsing, lips, trim=False)))
+    pixels = np.asarray(whole)
+    assert ((pixels[..., 3] == 255) == np.isin(parsing.mask, list(lips))).all()
+    assert (pixels[..., :3] == parsing.image).all()
+    trimmed = Image.open(io.BytesIO(export.cut_out_png(parsing, lips)))
+    rows, columns = np.nonzero(np.isin(parsing.mask, list(lips)))
+    assert trimmed.size == (np.ptp(columns) + 1, np.ptp(rows) + 1)
+
+
+def test_a_soft_cut_out_follows_the_probabilities(parsing: Parsing) -> None:
+    hair = BY_NAME["hair"].id
+    pixels = np.asarray(Image.open(io.BytesIO(export.cut_out_png(parsing, {hair}, True, False))))
+    expected = np.round(parsing.probability(hair) * 255)
+    assert np.abs(pixels[..., 3] - expected).max() <= 1
+    assert len(np.unique(pixels[..., 3])) > 50
+
+
+def test_an_absent_region_is_a_sentence(parsing: Parsing) -> None:
+    absent = next(c.id for c in CLASSES if c.id not in parsing.classes)
+    with pytest.raises(ValueError, match="None of these regions"):
+        export.cut_out_png(parsing, {absent})
+
+
+def test_pycocotools_reads_the_regions_back(parsing: Parsing) -> None:
+    document = json.loads(export.coco_json(parsing, "a.png"))
+    seen = set()
+    for annotation in document["annotations"]:
+        region = parsing.mask == annotation["category_id"]
+        assert (rle.decode(annotation["segmentation"]) == region).all()
+        assert annotation["area"] == region.sum()
+        seen.add(annotation["category_id"])
+    assert seen == set(parsing.classes) - {0}
+    assert document["images"][0]["width"] == parsing.mask.shape[1]
+
+
+def test_measurements_survive_csv_and_json(parsing: Parsing) -> None:
+    table = measure_regions(parsing)
+    back = pd.read_csv(io.BytesIO(export.regions_csv(table)))
+    pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-4)
+    document = json.loads(export.regions_json(table, parsing))
+    assert [r["name"] for r in document["regions"]] == table["name"].tolist()
+    assert document["regions"][0]["head_share"] is None
+
+
+def test_the_zip_holds_everything_and_tells_its_progress(parsing: Parsing) -> None:
+    heard: list[float] = []
+    data = export.bundle_zip(
+        parsing, measure_regions(parsing), "me", lambda share, name: heard.append(share)
+    )
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    assert archive.testzip() is None
+    names = set(archive.namelist())
+    assert {"me/mask.png", "me/overlay.png", "me/regions.csv", "me/coco.json"} <= names
+    assert "me/regions/hair.png" in names
+    assert archive.read("me/mask.png") == export.indexed_png(parsing.mask)
+    assert heard == sorted(heard)
+    assert heard[-1] == 1.0
+
+
+def test_timings_are_a_row_a_stage(parsing: Parsing) -> None:
+    rows = pd.read_csv(io.BytesIO(export.timings_csv(parsing)))
+    assert rows["stage"].tolist() == list(parsing.timings)
+    assert (rows["milliseconds"] >= 0).all()

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from bisenet.images import ImageError, display_name, load_image, read_photo
+
+QUADRANTS = np.zeros((40, 60, 3), dtype=np.uint8)
+QUADRANTS[:20, :30] = (200, 30, 30)
+QUADRANTS[20:, 30:] = (30, 60, 200)
+
+
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format=kind, **options)
+    return out.getvalue()
+
+
+def png_that_declares(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    )
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "HEIF", "GIF"])
+def test_every_format_becomes_rgb(kind: str) -> None:
+    decoded = load_image(encode(Image.fromarray(QUADRANTS), kind))
+    assert decoded.mode == "RGB"
+    assert decoded.size == (60, 40)
+    difference = np.abs(np.asarray(decoded, dtype=int) - QUADRANTS)
+    assert np.median(difference) <= 8
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "LA", "RGBA", "YCbCr", "I;16"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    grey = Image.fromarray(np.full((8, 8), 128, dtype=np.uint8))
+    if mode == "I;16":
+        source = Image.fromarray(np.full((8, 8), 128 * 257, dtype=np.uint16))
+    else:
+        source = grey.convert(mode)
+    data = encode(source, "TIFF" if mode in ("CMYK", "YCbCr") else "PNG")
+    decoded = np.asarray(load_image(data), dtype=int)
+    assert decoded.shape == (8, 8, 3)
+    assert np.abs(decoded - 128).max() <= 3
+
+
+def test_black_and_white_becomes_rgb() -> None:
+    bits = Image.fromarray(np.array([[0, 255], [255, 0]], dtype=np.uint8)).convert("1")
+    decoded = np.asarray(load_image(encode(bits, "PNG")))
+    assert decoded[..., 1].tolist() == [[0, 255], [255, 0]]
+
+
+def test_sixteen_bits_are_scaled_by_their_range_not_by_their_content() -> None:
+    dark = Image.fromarray(np.full((4, 4), 200, dtype=np.uint16))
+    assert np.asarray(load_image(encode(dark, "PNG"))).max() <= 1
+
+
+def test_transparency_lies_over_white() -> None:
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    assert np.asarray(load_image(encode(clear, "PNG"))).min() == 255
+    palette = Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).convert("P")
+    assert np.asarray(load_image(encode(palette, "PNG", transparency=0))).min() == 255
+
+
+@pytest.mark.parametrize(
+    ("orientation", "first_pixel_at"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))]
+)
+def test_exif_orientation_is_applied(orientation: int, first_pixel_at: tuple[int, int]) -> None:
+    stored = Image.new("RGB", (30, 20), "black")
+    stored.paste("white", (0, 0, 10, 10))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = np.asarray(load_image(encode(stored, "PNG", exif=exif)))
+    assert upright.shape[:2] == ((20, 30) if orientation in (1, 3) else (30, 20))
+    assert upright[first_pixel_at].tolist() == [255, 255, 255]
+
+
+def test_a_colour_profile_is_converted_and_a_broken_one_ignored() -> None:
+    grey = Image.new("RGB", (4, 4), (100, 150, 200))
+    lab_like = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = np.asarray(load_image(encode(grey, "PNG", icc_profile=lab_like)), dtype=int)
+    broken = np.asarray(load_image(encode(grey, "PNG", icc_profile=b"no profile")), dtype=int)
+    assert np.abs(same - (100, 150, 200)).max() <= 1
+    assert np.abs(broken - (100, 150, 200)).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b"GIF is not what this is", "not an image"),
+        (b"%PDF-1.7 and so on", "not an image"),
+        (encode(Image.fromarray(QUADRANTS), "JPEG")[:400], "damaged or incomplete"),
+        (encode(Image.effect_noise((64, 64), 90), "PNG")[:-2000], "damaged or incomplete"),
+        (png_that_declares(0, 20), "no pixels|damaged|not an image"),
+        (png_that_declares(30_000, 30_000), "900 megapixels"),
+        (png_that_declares(9_000, 9_000), "81 megapixels"),
+    ],
+)
+def test_bad_files_are_one_clear_sentence(data: bytes, says: str) -> None:
+    with pytest.raises(ImageError, match=says):
+        load_image(data)
+
+
+def test_a_file_over_the_limit_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bisenet.images.MAX_BYTES", 100)
+    with pytest.raises(ImageError, match="the limit is"):
+        load_image(encode(Image.fromarray(QUADRANTS), "BMP"))
+
+
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"nothing\.jpg cannot be opened"):
+        load_image(tmp_path / "nothing.jpg")
+
+
+def test_an_animation_gives_its_first_frame_and_says_so() -> None:
+    frames = [Image.new("RGB", (20, 20), color) for color in ("red", "lime", "blue")]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    photo = read_photo(data)
+    assert photo.image.getpixel((5, 5)) == (255, 0, 0)
+    assert "3 frames" in photo.notices[0]
+    assert read_photo(encode(frames[0], "PNG")).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\photos\\me.jpg", "me.jpg"),
+        ("a\x00b\nc\u202e.png", "abc.png"),
+        ("what?<b>.jpg", "what__b_.jpg"),
+        ("...", "photo"),
+        ("", "photo"),
+        ("жінка 女.heic", "жінка 女.heic"),
+    ],
+)
+def test_names_are_safe_to_show(name: str, shown: str) -> None:
+    assert display_name(name) == shown
+
+
+def test_long_names_keep_their_ends() -> None:
+    shown = display_name("a" * 300 + ".jpg")
+    assert len(shown) == 60
+    assert shown.endswith(".jpg")
