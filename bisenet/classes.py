@@ -1,4 +1,4 @@
-"""The 19 face regions: ids, names, colours, groups, mirror twins, and other data sets' label orders.
+"""The 19 face regions: ids, names, colours, groups, mirror twins; other data sets' label orders.
 
 Ids follow the published face-parsing checkpoints, so those load and mean the same. "Left" is the
 person's own left, which is on the right of the picture.
@@ -37,26 +37,27 @@ class FaceClass:
         return (int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16))
 
 
+# Chosen to be told apart, also with deutan and protan vision: docs/palette.md, test_palette.py.
 CLASSES: tuple[FaceClass, ...] = (
-    FaceClass(0, "background", "Background", "#5b6470", "background", 0),
-    FaceClass(1, "skin", "Skin", "#f2b58c", "face", 1),
-    FaceClass(2, "l_brow", "Left brow", "#7a3e12", "face", 3),
-    FaceClass(3, "r_brow", "Right brow", "#c98a2b", "face", 2),
-    FaceClass(4, "l_eye", "Left eye", "#1f5fd0", "face", 5),
-    FaceClass(5, "r_eye", "Right eye", "#59b7ff", "face", 4),
-    FaceClass(6, "eye_g", "Glasses", "#00d5c8", "accessories", 6),
-    FaceClass(7, "l_ear", "Left ear", "#7d2fa0", "face", 8),
-    FaceClass(8, "r_ear", "Right ear", "#c79bf2", "face", 7),
-    FaceClass(9, "ear_r", "Earring", "#ffe14d", "accessories", 9),
-    FaceClass(10, "nose", "Nose", "#2f9e44", "face", 10),
-    FaceClass(11, "mouth", "Mouth", "#7d0a1e", "face", 11),
-    FaceClass(12, "u_lip", "Upper lip", "#ff3d5a", "face", 12),
-    FaceClass(13, "l_lip", "Lower lip", "#ff8fb1", "face", 13),
-    FaceClass(14, "neck", "Neck", "#b98f6f", "face", 14),
-    FaceClass(15, "neck_l", "Necklace", "#a6e22e", "accessories", 15),
-    FaceClass(16, "cloth", "Clothes", "#30517a", "clothes", 16),
-    FaceClass(17, "hair", "Hair", "#e0561f", "hair", 17),
-    FaceClass(18, "hat", "Hat", "#e03ac0", "accessories", 18),
+    FaceClass(0, "background", "Background", "#51545d", "background", 0),
+    FaceClass(1, "skin", "Skin", "#f2cbb5", "face", 1),
+    FaceClass(2, "l_brow", "Left brow", "#701e00", "face", 3),
+    FaceClass(3, "r_brow", "Right brow", "#e3a41e", "face", 2),
+    FaceClass(4, "l_eye", "Left eye", "#115df4", "face", 5),
+    FaceClass(5, "r_eye", "Right eye", "#7f9ac7", "face", 4),
+    FaceClass(6, "eye_g", "Glasses", "#69e3f2", "accessories", 6),
+    FaceClass(7, "l_ear", "Left ear", "#5c0a84", "face", 8),
+    FaceClass(8, "r_ear", "Right ear", "#ac84ff", "face", 7),
+    FaceClass(9, "ear_r", "Earring", "#facf03", "accessories", 9),
+    FaceClass(10, "nose", "Nose", "#47a77f", "face", 10),
+    FaceClass(11, "mouth", "Mouth", "#990053", "face", 11),
+    FaceClass(12, "u_lip", "Upper lip", "#c11f13", "face", 12),
+    FaceClass(13, "l_lip", "Lower lip", "#df97b1", "face", 13),
+    FaceClass(14, "neck", "Neck", "#9a7c88", "face", 14),
+    FaceClass(15, "neck_l", "Necklace", "#ddd57c", "accessories", 15),
+    FaceClass(16, "cloth", "Clothes", "#0181ad", "clothes", 16),
+    FaceClass(17, "hair", "Hair", "#d0540f", "hair", 17),
+    FaceClass(18, "hat", "Hat", "#cc3799", "accessories", 18),
 )
 
 NUM_CLASSES = len(CLASSES)

@@ -34,3 +34,11 @@ def parser() -> FaceParser:
 def parsing(parser: FaceParser, portrait: Image.Image) -> Parsing:
     """The portrait, parsed once for all tests that only look at it."""
     return parser.parse(portrait, framing="whole")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    """Threads that wait for each other on a busy machine cost more than they bring in a test."""
+    import torch
+
+    torch.set_num_threads(1)
