@@ -1,5 +1,7 @@
 """BiSeNet Face Parsing: the shell around the pages."""
 
+import logging
+
 import streamlit as st
 
 from bisenet.dashboard import shell
@@ -8,13 +10,25 @@ st.set_page_config(
     page_title="BiSeNet Face Parsing",
     page_icon=":material/face_retouching_natural:",
     layout="wide",
-    initial_sidebar_state="auto",
+    initial_sidebar_state="collapsed",
 )
 page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", icon=":material/face:", default=True),
+        st.Page("pages/regions.py", title="Regions", icon=":material/interests:"),
     ],
     position="top",
 )
+wanted = shell.wanted_page()
+if wanted:
+    st.switch_page(wanted, query_params=st.query_params.to_dict())
 shell.sidebar()
-page.run()
+try:
+    page.run()
+except Exception:
+    logging.getLogger(__name__).exception("A page failed")
+    st.error(
+        "Something went wrong here that should not have. Your photos are still in the gallery: "
+        "choose another one, or another page.",
+        icon=":material/error:",
+    )

@@ -42,7 +42,11 @@ def overlay_png(
     hidden: Collection[int] = render.HIDDEN_BY_DEFAULT,
 ) -> bytes:
     """The photo with its class colours over it, PNG at the photo's resolution."""
-    pixels = render.overlay(parsing.image, parsing.mask, opacity, hidden)
+    return picture_png(render.overlay(parsing.image, parsing.mask, opacity, hidden))
+
+
+def picture_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels ``(H, W, 3)`` or ``(H, W, 4)`` as PNG."""
     return _png(Image.fromarray(pixels))
 
 
@@ -149,7 +153,7 @@ def bundle_zip(
     parsing: Parsing,
     regions: pd.DataFrame,
     stem: str,
-    progress: Callable[[float, str], None] | None = None,
+    progress: Callable[[float, str], object] | None = None,
 ) -> bytes:
     """Everything about one photo as a zip.
 

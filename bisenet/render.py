@@ -63,6 +63,29 @@ def outline(
     return drawn
 
 
+def draw(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    mode: str = "fill",
+    opacity: float = 0.6,
+    hidden: Collection[int] = HIDDEN_BY_DEFAULT,
+) -> NDArray[np.uint8]:
+    """The photo ``(H, W, 3)`` with its regions as the viewer shows them.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        mask: ``(H, W)`` class ids.
+        mode: ``fill``, ``outline`` or ``both``.
+        opacity: of the fill, 0..1.
+        hidden: class ids that are switched off.
+    """
+    picture = image if mode == "outline" else overlay(image, mask, opacity, hidden)
+    if mode == "fill":
+        return picture
+    thickness = max(2, round(max(mask.shape) / 600))
+    return outline(picture, mask, hidden, thickness)
+
+
 def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A photo ``(H, W, 3)`` with transparency ``(H, W)`` of 0..1: RGBA ``(H, W, 4)`` uint8."""
     opaque = np.round(np.clip(alpha, 0.0, 1.0) * 255).astype(np.uint8)

@@ -1,74 +1,51 @@
 """Explore: a photo, its regions, their sizes, and what the parse took."""
 
-from functools import partial
 from pathlib import PurePath
 
 import streamlit as st
 
-from bisenet import export
-from bisenet.dashboard import charts, gallery_strip, shell, tables
+from bisenet import detail
+from bisenet.dashboard import charts, compare_panel, export_menu, gallery_strip, shell, tables
 from bisenet.dashboard.intake import intake
 from bisenet.dashboard.viewer import viewer
 
+shell.ensure_frame()
 intake()
 gallery_strip.gallery_strip(shell.gallery())
 
 view = shell.current_view()
 parsing = view.parsing
+stem = PurePath(view.name).stem
 for notice in view.notices:
     st.info(notice, icon=":material/info:")
 
+other = compare_panel.choose(view)
 looked_at = viewer(
     photo=view.photo_jpeg,
     labels=view.labels_png,
     confidence=view.confidence_png,
-    faces=[],
+    faces=view.faces,
+    compare=compare_panel.picture(other) if other else None,
     title=view.name,
     key="viewer",
 )
-st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
+unsure = detail.doubtful(view.regions)
+if unsure:
+    st.warning(
+        f"The network is unsure about: {', '.join(unsure).lower()}. Check these before you use "
+        "their measurements.",
+        icon=":material/help:",
+    )
+export_menu.export_menu(view, stem, looked_at)
 
-stem = PurePath(view.name).stem or "photo"
-hidden = frozenset(looked_at.hidden)
-with st.container(horizontal=True):
-    st.download_button(
-        "Mask, PNG",
-        partial(export.indexed_png, parsing.mask),
-        f"{stem}-mask.png",
-        "image/png",
-        icon=":material/download:",
-        on_click="ignore",
-        help="Class ids with their palette and names, at the photo's resolution.",
-    )
-    st.download_button(
-        "Overlay, PNG",
-        partial(export.overlay_png, parsing, looked_at.opacity, hidden),
-        f"{stem}-overlay.png",
-        "image/png",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-    st.download_button(
-        "Measurements, CSV",
-        export.regions_csv(view.regions),
-        f"{stem}-regions.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-    st.download_button(
-        "Timings, CSV",
-        export.timings_csv(parsing),
-        f"{stem}-timings.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+if other:
+    compare_panel.differences(view, other, stem)
 
 st.subheader("Regions")
+st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
 tables.region_table(view.regions)
 areas, stages = st.columns([3, 2], gap="large")
-areas.plotly_chart(charts.area_chart(view.regions), key="areas")
-stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages")
+areas.plotly_chart(charts.area_chart(view.regions), key="areas", config=charts.CONFIG)
+stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages", config=charts.CONFIG)
 height, width = parsing.mask.shape
 stages.caption(f"{width} x {height} px, {parsing.engine}, weights {parsing.weights}.")

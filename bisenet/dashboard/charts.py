@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from bisenet.classes import CLASSES
 
+CONFIG = {"displayModeBar": False, "responsive": True}
 _BAR_PX = 26
 _FRAME_PX = 90
 

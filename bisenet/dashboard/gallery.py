@@ -11,6 +11,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 
 from bisenet import export
 from bisenet.images import display_name, read_photo
-from bisenet.parser import FaceParser, Parsing
+from bisenet.parser import Parsing
 from bisenet.regions import measure_regions
 
 MAX_PHOTOS = 20
@@ -81,6 +82,14 @@ class View:
     notices: tuple[str, ...] = ()
 
     @property
+    def faces(self) -> list[dict[str, Any]]:
+        """The faces as the viewer wants them: ``id``, ``box`` in photo pixels, ``score``."""
+        return [
+            {"id": number, "box": face.box, "score": face.score}
+            for number, face in enumerate(self.parsing.faces, start=1)
+        ]
+
+    @property
     def nbytes(self) -> int:
         """Memory held, bytes."""
         arrays = (self.parsing.image, self.parsing.mask, self.parsing.confidence)
@@ -88,10 +97,13 @@ class View:
 
 
 def make_view(
-    image: Image.Image, name: str, parser: FaceParser, notices: tuple[str, ...] = ()
+    image: Image.Image,
+    name: str,
+    parse: Callable[[Image.Image], Parsing],
+    notices: tuple[str, ...] = (),
 ) -> View:
     """Parse a photo and prepare what the pages show."""
-    parsing = parser.parse(image)
+    parsing = parse(image)
     photo, labels, confidence = _for_display(parsing)
     return View(
         name=name,

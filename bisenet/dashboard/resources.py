@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from bisenet import samples
 from bisenet.dashboard.gallery import View, make_view
 from bisenet.parser import FaceParser
+from bisenet.turns import parse_in_turn
 
 
 @st.cache_resource(show_spinner="Loading the network…", max_entries=4)
@@ -18,4 +21,5 @@ def get_parser(weights: str) -> FaceParser:
 @st.cache_resource(show_spinner="Parsing the sample…", max_entries=4)
 def sample_view(weights: str) -> View:
     """The sample face, parsed once for everyone: nobody's own photo is ever cached here."""
-    return make_view(samples.astronaut(), "Sample: astronaut", get_parser(weights))
+    parse = partial(parse_in_turn, get_parser(weights))
+    return make_view(samples.astronaut(), "Sample: astronaut", parse)

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import secrets
+from urllib.parse import urlsplit
+
 import streamlit as st
+from PIL import Image
 
 from bisenet import weights
 from bisenet.dashboard import resources
-from bisenet.dashboard.gallery import Gallery, View, make_view
+from bisenet.dashboard.gallery import Gallery, StoredPhoto, View, make_view
+from bisenet.gate import GateFull
 from bisenet.images import load_image
+from bisenet.parser import Parsing
+from bisenet.turns import parse_in_turn
+
+SAMPLE = "sample"
+_FRAMED = "shell_framed"
+_WANTED = "shell_wanted_page"
+
+
+def ensure_frame() -> None:
+    """Send a page that runs on its own back through the shell; each page calls this first.
+
+    Until the shell has called ``st.navigation`` once in the process, Streamlit takes the files in
+    ``pages/`` for pages without a shell, so the first visit may land on one by its address.
+    """
+    if not st.session_state.get(_FRAMED):
+        name = urlsplit(st.context.url or "").path.rstrip("/").rsplit("/", 1)[-1]
+        st.session_state[_WANTED] = f"pages/{name}.py"
+        st.switch_page("streamlit_app.py", query_params=st.query_params.to_dict())
+
+
+def wanted_page() -> str | None:
+    """The page that ``ensure_frame`` came from, once."""
+    st.session_state[_FRAMED] = True
+    wanted: str | None = st.session_state.pop(_WANTED, None)
+    return wanted
 
 
 def gallery() -> Gallery:
@@ -45,23 +75,49 @@ def current_weights() -> str:
     return str(st.session_state.get("weights") or weights.catalog()[0].name)
 
 
+def session_mark() -> str:
+    """A random mark of this session, for the log of timings: it tells nothing about the person."""
+    mark: str = st.session_state.setdefault("session_mark", secrets.token_hex(8))
+    return mark
+
+
 def current_view() -> View:
-    """What the page looks at: the selected photo, or the sample. Parsed once, then kept.
+    """What the page looks at: the selected photo, or the sample. Parsed once, then kept."""
+    photo = gallery().current
+    return view_of(photo.id if photo else SAMPLE, current_weights())
+
+
+def view_of(photo_id: str, weights_name: str) -> View:
+    """A photo of the gallery, or ``SAMPLE``, under some weights. Parsed once, then kept.
 
     Weights that cannot be loaded end the page with the reason.
     """
-    name = current_weights()
-    try:
-        photo = gallery().current
-        if photo is None:
-            return resources.sample_view(name)
+    photo = next((p for p in gallery().photos if p.id == photo_id), None)
 
-        def make() -> View:
+    def make(photo: StoredPhoto) -> View:
+        parser = resources.get_parser(weights_name)
+        place = st.empty()
+
+        def show(position: int) -> None:
+            ahead = "you are next" if position == 1 else f"{position - 1} are before you"
+            place.info(f"Other photos are being parsed: {ahead}.", icon=":material/hourglass:")
+
+        def parse(image: Image.Image) -> Parsing:
             with st.spinner(f"Parsing {photo.name}…"):
-                parser = resources.get_parser(name)
-                return make_view(load_image(photo.data), photo.name, parser, photo.notices)
+                return parse_in_turn(parser, image, on_position=show, session=session_mark())
 
-        return gallery().view(photo, name, make)
+        view = make_view(load_image(photo.data), photo.name, parse, photo.notices)
+        place.empty()
+        return view
+
+    try:
+        if photo is None:
+            return resources.sample_view(weights_name)
+        return gallery().view(photo, weights_name, lambda: make(photo))
     except weights.WeightsError as error:
         st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
+        st.stop()
+    except GateFull as error:
+        st.warning(str(error), icon=":material/hourglass:")
+        st.button("Try again", icon=":material/refresh:")
         st.stop()

@@ -44,6 +44,8 @@ def region_table(regions: pd.DataFrame) -> None:
     st.dataframe(
         shown,
         hide_index=True,
+        height="content",
+        placeholder="–",
         column_config={
             "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
             "Region": st.column_config.TextColumn(pinned=True),

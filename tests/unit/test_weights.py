@@ -3,7 +3,6 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from bisenet.weights import WeightsError
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A weights folder of its own, with the shipped manifest and file."""
     folder = tmp_path / "weights"
     shutil.copytree(weights.weights_dir(), folder)
     shutil.rmtree(folder / "local", ignore_errors=True)
     monkeypatch.setenv("BISENET_WEIGHTS_DIR", str(folder))
-    yield folder
+    return folder
 
 
 @pytest.fixture(scope="module")

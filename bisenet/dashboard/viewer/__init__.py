@@ -1,0 +1,187 @@
+"""The viewer: a photo under its regions, drawn in the browser.
+
+The browser gets the photo and the label map once. Switching classes, opacity, zoom and pointing
+happen there without a message; only a selection comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, TypedDict
+
+import streamlit as st
+
+from bisenet.classes import CLASSES
+from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet, upright_size
+from bisenet.dashboard.viewer.state import (
+    PARAMS,
+    ViewState,
+    read_message,
+    read_view_state,
+    to_message,
+)
+
+__all__ = [
+    "Face",
+    "Picture",
+    "ViewState",
+    "ViewerSelection",
+    "current_view",
+    "read_view_state",
+    "select_region",
+    "viewer",
+]
+
+ViewerSelection = ViewState
+
+_MEMORY = "_bisenet_view"
+_component = st.components.v2.component("bisenet.viewer", css=stylesheet(), js=javascript())
+
+
+class Face(TypedDict):
+    """One face: ``box`` is x0, y0, x1, y1 in photo pixels."""
+
+    id: int
+    box: Sequence[float]
+    score: float
+
+
+class Picture(TypedDict, total=False):
+    """A second picture for a comparison; all but ``photo`` and ``labels`` may be left out."""
+
+    photo: bytes
+    labels: bytes
+    confidence: bytes | None
+    faces: Sequence[Face]
+    title: str
+
+
+def viewer(
+    photo: bytes,
+    labels: bytes,
+    confidence: bytes | None = None,
+    faces: Sequence[Mapping[str, Any]] = (),
+    compare: Mapping[str, Any] | None = None,
+    title: str = "",
+    key: str = "viewer",
+    on_change: Callable[[], None] | None = None,
+) -> ViewState:
+    """Shows a photo with its regions; returns the view as the server knows it.
+
+    All viewers of a session share one view: what is hidden or selected on one page is so on the
+    next, after a reload, and for whoever opens the URL.
+
+    Args:
+        photo: JPEG or PNG of the photo, up to 12 megapixels.
+        labels: 8-bit greyscale or palette PNG, ``(H, W)`` class ids, with the photo's aspect; may
+            be smaller than the photo.
+        confidence: 8-bit greyscale PNG, 255 = certain, at any resolution; None leaves it unsaid.
+        faces: boxes in photo pixels with ``id``, ``box`` and ``score``; framed when more than one.
+        compare: a second picture, shown beside the first with linked switches and zoom.
+        title: the photo's name, for screen readers and above the pictures of a comparison.
+        key: the widget's key.
+        on_change: called before the rerun that a selection causes.
+
+    Raises:
+        ValueError: a photo's bytes are not a picture.
+    """
+    pictures = [_picture(photo, labels, confidence, faces, title, f"{key}-0")]
+    if compare:
+        second = (compare.get(name) for name in ("confidence", "faces", "title"))
+        other_confidence, other_faces, other_title = second
+        pictures.append(
+            _picture(
+                compare["photo"],
+                compare["labels"],
+                other_confidence,
+                other_faces or (),
+                other_title or "",
+                f"{key}-1",
+            )
+        )
+    view = current_view()
+    memory = st.session_state[_MEMORY]
+    result = _component(
+        key=key,
+        data={
+            "classes": [asdict(c) for c in CLASSES],
+            "defaults": to_message(ViewState(), 0),
+            "pictures": pictures,
+            "push": memory["push"],
+        },
+        default={"view": to_message(view, memory["seq"])},
+        on_view_change=on_change or _nothing,
+    )
+    _remember(result.get("view"))
+    return current_view()
+
+
+def current_view() -> ViewState:
+    """The view as the server knows it, also before or without ``viewer`` on this page."""
+    query = {name: st.query_params[name] for name in PARAMS if name in st.query_params}
+    if _MEMORY not in st.session_state:
+        st.session_state[_MEMORY] = {
+            "view": read_view_state(query),
+            "query": query,
+            "seq": 0,
+            "push": None,
+        }
+    memory = st.session_state[_MEMORY]
+    # A page change empties the query, and Streamlit may go on sending an old one, so only a query
+    # that says something and is new is news; the selection comes by message, never late.
+    if query and query != memory["query"]:
+        asked = read_view_state(query)
+        memory["view"] = replace(
+            memory["view"], hidden=asked.hidden, opacity=asked.opacity, mode=asked.mode
+        )
+        memory["query"] = query
+    return memory["view"]
+
+
+def select_region(class_id: int | None) -> None:
+    """Selects a region from Python, e.g. from a list, in every viewer; call before ``viewer``."""
+    view = current_view()
+    memory = st.session_state[_MEMORY]
+    memory["seq"] += 1
+    memory["view"] = replace(view, selected=class_id)
+    memory["push"] = {"seq": memory["seq"], "selected": class_id}
+
+
+def _picture(
+    photo: bytes,
+    labels: bytes,
+    confidence: bytes | None,
+    faces: Sequence[Mapping[str, Any]],
+    title: str,
+    place: str,
+) -> dict[str, Any]:
+    width, height = upright_size(photo)
+    return {
+        "photo": media_url(photo, f"{place}-photo"),
+        "labels": media_url(labels, f"{place}-labels"),
+        "confidence": media_url(confidence, f"{place}-confidence") if confidence else None,
+        "width": width,
+        "height": height,
+        "title": title,
+        "faces": [
+            {"id": int(face["id"]), "box": [round(float(v), 1) for v in face["box"]]}
+            for face in faces
+        ],
+    }
+
+
+def _remember(message: object) -> None:
+    """Takes a message's view unless a later one, from another viewer, is already known."""
+    view = read_message(message)
+    memory = st.session_state[_MEMORY]
+    if view is None or not isinstance(message, Mapping):
+        return
+    sequence = message.get("seq")
+    if isinstance(sequence, int) and sequence > memory["seq"]:
+        memory["view"] = view
+        memory["seq"] = sequence
+
+
+def _nothing() -> None:
+    """Streamlit returns a component's state only for names that have a callback."""

@@ -1,0 +1,42 @@
+// A few lines instead of a framework.
+
+/**
+ * @param {string} tag "button.switch" makes <button class="switch">
+ * @param {Record<string, any>} [props] attributes; `on` holds event handlers, `text` the text
+ * @param {...Node} children
+ * @returns {HTMLElement}
+ */
+export function h(tag, props = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  if (name === "button") element.type = "button";
+  const { on = {}, text, ...attributes } = props;
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(key, String(value));
+  }
+  for (const [event, handler] of Object.entries(on)) element.addEventListener(event, handler);
+  if (text !== undefined) element.textContent = text;
+  element.append(...children.filter(Boolean));
+  return element;
+}
+
+const ICONS = {
+  plus: "M8 3v10M3 8h10",
+  minus: "M3 8h10",
+  split: "M8 2v12M5.5 5.5 3 8l2.5 2.5M10.5 5.5 13 8l-2.5 2.5",
+  check: "M3.5 8.5 6.5 11.5 12.5 4.5",
+  help: "M6 6.2a2 2 0 1 1 2.9 1.8c-.6.3-.9.8-.9 1.5M8 11.9v.1",
+};
+
+/** @param {keyof typeof ICONS} name @returns {SVGElement} */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  svg.classList.add("icon");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}

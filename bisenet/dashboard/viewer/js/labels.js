@@ -1,0 +1,75 @@
+// What a label map says about each class, computed once when it arrives.
+
+const STATS_PIXELS = 1e6;
+
+/**
+ * @typedef {{share: number, confidence: number|null, point: [number, number]}} ClassStats
+ *   share 0..1 of the image, mean confidence 0..1, and a point inside the region in 0..1 coordinates
+ */
+
+/** Value of a byte map at normalised coordinates, nearest sample. */
+export function valueAt(map, u, v) {
+  const x = Math.min(map.width - 1, Math.max(0, Math.floor(u * map.width)));
+  const y = Math.min(map.height - 1, Math.max(0, Math.floor(v * map.height)));
+  return map.data[y * map.width + x];
+}
+
+/**
+ * @param {import("./png.js").ByteMap} map
+ * @param {import("./png.js").ByteMap|null} confidence
+ * @returns {Map<number, ClassStats>} classes that occur, by id
+ */
+export function measureClasses(map, confidence) {
+  const { width, height, data } = map;
+  const count = new Float64Array(256);
+  for (let i = 0; i < data.length; i++) count[data[i]]++;
+
+  // Centres and mean confidence need no more than a million samples; the share is exact.
+  const step = Math.max(1, Math.round(Math.sqrt((width * height) / STATS_PIXELS)));
+  const n = new Float64Array(256);
+  const sumX = new Float64Array(256);
+  const sumY = new Float64Array(256);
+  const sure = new Float64Array(256);
+  for (let y = 0; y < height; y += step) {
+    for (let x = 0; x < width; x += step) {
+      const c = data[y * width + x];
+      n[c]++;
+      sumX[c] += x;
+      sumY[c] += y;
+      if (confidence) sure[c] += valueAt(confidence, (x + 0.5) / width, (y + 0.5) / height);
+    }
+  }
+  // The centre of a ring or of two ears lies outside the region, so take its pixel nearest to it.
+  const best = new Float64Array(256).fill(Infinity);
+  const bestX = new Float64Array(256);
+  const bestY = new Float64Array(256);
+  for (let y = 0; y < height; y += step) {
+    for (let x = 0; x < width; x += step) {
+      const c = data[y * width + x];
+      const distance = (x - sumX[c] / n[c]) ** 2 + (y - sumY[c] / n[c]) ** 2;
+      if (distance < best[c]) {
+        best[c] = distance;
+        bestX[c] = x;
+        bestY[c] = y;
+      }
+    }
+  }
+  const stats = new Map();
+  for (let c = 0; c < 256; c++) {
+    if (!count[c]) continue;
+    stats.set(c, {
+      share: count[c] / data.length,
+      confidence: confidence && n[c] ? sure[c] / n[c] / 255 : null,
+      point: n[c] ? [(bestX[c] + 0.5) / width, (bestY[c] + 0.5) / height] : [0.5, 0.5],
+    });
+  }
+  return stats;
+}
+
+/** @param {number} share 0..1 @returns {string} e.g. "24 %", "3.1 %", "<0.1 %", "–" */
+export function percent(share) {
+  if (!share) return "–";
+  const value = share * 100;
+  if (value < 0.1) return "<0.1\u202f%";
+  return `${value.toFixed(value < 9.95 ? 1 : 0)}\u202f%`;
+}

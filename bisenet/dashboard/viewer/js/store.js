@@ -1,0 +1,180 @@
+// The view that all viewers of a tab share: it lives in this module (so it survives reruns and page
+// changes), in the URL's query (so it can be shared) and, without the selection, in sessionStorage.
+
+const PARAMS = ["hide", "show", "opacity", "mode", "select", "face"];
+const MODES = ["fill", "outline", "both"];
+const STORAGE_KEY = "bisenet.viewer";
+
+/**
+ * @typedef {{id: number, name: string, title: string, color: string, group: string}} ClassInfo
+ * @typedef {{hidden: number[], opacity: number, mode: string, selected: number|null,
+ *   face: number|null}} View
+ */
+
+/**
+ * The view a query string asks for: only the keys that it names, unknown names ignored.
+ * @param {string} search @param {ClassInfo[]} classes @returns {Partial<View>}
+ */
+export function parseQuery(search, classes) {
+  const params = new URLSearchParams(search);
+  const byName = new Map(classes.map((c) => [c.name, c.id]));
+  const view = {};
+  for (const key of ["hide", "show"]) {
+    const names = (params.get(key) ?? "").split(",").map((name) => name.trim());
+    const named = new Set(names.filter((name) => byName.has(name)).map((name) => byName.get(name)));
+    if (!named.size && !names.includes("none")) continue;
+    view.hidden = classes.map((c) => c.id).filter((id) => named.has(id) === (key === "hide"));
+  }
+  if (/^\d{1,3}$/.test(params.get("opacity") ?? "") && Number(params.get("opacity")) <= 100) {
+    view.opacity = Number(params.get("opacity"));
+  }
+  if (MODES.includes(params.get("mode"))) view.mode = params.get("mode");
+  if (byName.has(params.get("select"))) view.selected = byName.get(params.get("select"));
+  if (/^[1-9]\d{0,3}$/.test(params.get("face") ?? "")) view.face = Number(params.get("face"));
+  return view;
+}
+
+/**
+ * The query string with this view in it. Other parameters keep their place and their spelling.
+ * @param {string} search @param {View} view @param {ClassInfo[]} classes @param {View} defaults
+ * @param {boolean} touched writes `hide` even at its default, so that the server can tell "back to
+ *   the default" from "a page that has not drawn the viewer yet"
+ * @returns {string} with its "?", or ""
+ */
+export function formatQuery(search, view, classes, defaults, touched) {
+  const others = search
+    .replace(/^\?/, "")
+    .split("&")
+    .filter((part) => part && !PARAMS.includes(decodeKey(part.split("=")[0])));
+  const names = new Map(classes.map((c) => [c.id, c.name]));
+  const own = [];
+  if (touched || String(view.hidden) !== String(defaults.hidden)) {
+    const shown = classes.map((c) => c.id).filter((id) => !view.hidden.includes(id));
+    const [key, ids] = view.hidden.length > shown.length ? ["show", shown] : ["hide", view.hidden];
+    own.push(`${key}=${ids.map((id) => names.get(id)).join(",") || "none"}`);
+  }
+  if (view.opacity !== defaults.opacity) own.push(`opacity=${view.opacity}`);
+  if (view.mode !== defaults.mode) own.push(`mode=${view.mode}`);
+  if (view.selected !== null) own.push(`select=${names.get(view.selected)}`);
+  if (view.face !== null) own.push(`face=${view.face}`);
+  const query = [...others, ...own].join("&");
+  return query ? `?${query}` : "";
+}
+
+function decodeKey(text) {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    return text;
+  }
+}
+
+function isView(value, classes) {
+  const ids = new Set(classes.map((c) => c.id));
+  return (
+    value &&
+    Array.isArray(value.hidden) &&
+    value.hidden.every((id) => ids.has(id)) &&
+    Number.isInteger(value.opacity) &&
+    value.opacity >= 0 &&
+    value.opacity <= 100 &&
+    MODES.includes(value.mode)
+  );
+}
+
+/** Holds the view, tells its listeners, and keeps the URL in step. */
+export class ViewStore {
+  constructor() {
+    /** @type {View|null} */
+    this.view = null;
+    this.split = null;
+    this.sequence = 0;
+    this.touched = false;
+    this.appliedPush = null;
+    this.sent = null; // the choice that the server knows
+    this.listeners = new Set();
+  }
+
+  /** Takes the first view from the URL, else from this tab's last one, else the defaults. */
+  configure(classes, defaults) {
+    this.classes = classes;
+    this.defaults = defaults;
+    const asked = parseQuery(window.location.search, classes);
+    if (!this.view) {
+      const stored = Object.keys(asked).length ? {} : this.readStorage();
+      this.view = { ...defaults, ...stored, ...asked };
+      this.sent = this.choice();
+      this.watchNavigation();
+    } else {
+      // A page change drops the query; what it still names was put there on purpose by a link.
+      this.view = { ...this.view, ...asked };
+    }
+    this.save();
+  }
+
+  /** @param {Partial<View>} change */
+  set(change) {
+    this.view = { ...this.view, ...change };
+    this.touched = true;
+    this.sequence = Math.max(Date.now(), this.sequence + 1);
+    this.save();
+    for (const listener of [...this.listeners]) listener(change);
+  }
+
+  /** A selection that the server asks for; each is applied once, however often it is sent again. */
+  applyPush(push) {
+    if (!push || push.seq === this.appliedPush) return;
+    this.appliedPush = push.seq;
+    this.set({ selected: push.selected });
+    this.sequence = Math.max(this.sequence, push.seq);
+    this.sent = this.choice();
+  }
+
+  /** The part of the view that the server is told about at once. */
+  choice() {
+    return `${this.view.selected} ${this.view.face}`;
+  }
+
+  setSplit(split) {
+    this.split = split;
+    for (const listener of [...this.listeners]) listener({ split });
+  }
+
+  isHidden(id) {
+    return this.view.hidden.includes(id);
+  }
+
+  save() {
+    this.touched ||= String(this.view.hidden) !== String(this.defaults.hidden);
+    const { pathname, search, hash } = window.location;
+    const query = formatQuery(search, this.view, this.classes, this.defaults, this.touched);
+    if (query !== search) {
+      window.history.replaceState(window.history.state, "", pathname + query + hash);
+    }
+    try {
+      const { hidden, opacity, mode } = this.view;
+      window.sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ hidden, opacity, mode }));
+    } catch {
+      // Storage can be switched off; the module and the URL still hold the view.
+    }
+  }
+
+  readStorage() {
+    try {
+      const value = JSON.parse(window.sessionStorage.getItem(STORAGE_KEY));
+      if (!isView(value, this.classes)) return {};
+      return { hidden: value.hidden, opacity: value.opacity, mode: value.mode };
+    } catch {
+      return {};
+    }
+  }
+
+  /** Streamlit replaces the whole query when Python sets one parameter; put ours back. */
+  watchNavigation() {
+    window.navigation?.addEventListener?.("currententrychange", () => {
+      if (this.listeners.size) queueMicrotask(() => this.save());
+    });
+  }
+}
+
+export const store = new ViewStore();

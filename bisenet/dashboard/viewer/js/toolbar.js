@@ -1,0 +1,71 @@
+// Buttons on the picture: before/after, zoom, and the keys.
+
+import { h, icon } from "./dom.js";
+
+const STEP = 1.5;
+const KEYS = [
+  ["Click, Enter", "select a region, again to clear it"],
+  ["← ↑ → ↓", "go from region to region"],
+  ["+  −  0", "zoom in, out, reset"],
+  ["Shift + arrows", "move the zoomed picture"],
+  ["Wheel, pinch", "zoom; drag moves, double click resets"],
+  ["Esc", "clear the selection"],
+];
+
+export class Toolbar {
+  /** @param {import("./viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    const { zoom, store } = viewer;
+    const button = (name, label, run) =>
+      h("button.tool", { "aria-label": label, title: label, on: { click: run } }, icon(name));
+    this.split = h(
+      "button.tool.wide",
+      {
+        "aria-pressed": "false",
+        on: { click: () => store.setSplit(store.split === null ? 0.5 : null) },
+      },
+      icon("split"),
+      h("span", { text: "Before / after" }),
+    );
+    this.factor = h("button.tool.factor", {
+      title: "Show the whole picture",
+      on: { click: () => zoom.reset() },
+    });
+    this.help = button("help", "Keys and gestures", () => viewer.toggleHelp());
+    this.help.setAttribute("aria-expanded", "false");
+    this.out = button("minus", "Zoom out", () => zoom.zoomAt(0.5, 0.5, zoom.factor / STEP));
+    this.element = h(
+      "div.toolbar",
+      { role: "toolbar", "aria-label": "Picture" },
+      this.split,
+      h("span.spring"),
+      this.out,
+      this.factor,
+      button("plus", "Zoom in", () => zoom.zoomAt(0.5, 0.5, zoom.factor * STEP)),
+      this.help,
+    );
+    const lines = KEYS.flatMap(([keys, what]) => [h("dt", { text: keys }), h("dd", { text: what })]);
+    this.hint = h("dl.hint", { hidden: "" }, ...lines);
+    this.element.append(this.hint);
+  }
+
+  get helpOpen() {
+    return !this.hint.hidden;
+  }
+
+  toggleHelp() {
+    this.hint.hidden = !this.hint.hidden;
+    this.help.setAttribute("aria-expanded", String(!this.hint.hidden));
+  }
+
+  update() {
+    const { zoom, store } = this.viewer;
+    const percent = `${Math.round(zoom.factor * 100)}\u202f%`;
+    this.factor.textContent = percent;
+    this.factor.setAttribute("aria-label", `${percent}, show the whole picture`);
+    this.out.disabled = zoom.factor <= 1;
+    this.factor.disabled = zoom.factor <= 1;
+    this.split.setAttribute("aria-pressed", String(store.split !== null));
+  }
+}

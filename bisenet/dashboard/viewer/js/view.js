@@ -1,0 +1,50 @@
+// Zoom and pan as a centre and a factor in 0..1 image coordinates, so that two panes of different
+// size can share one view.
+
+const MAX_ZOOM = 24;
+
+/** Zoom state with listeners. */
+export class Zoom {
+  constructor() {
+    this.listeners = new Set();
+    this.factor = 1;
+    this.x = 0.5;
+    this.y = 0.5;
+  }
+
+  /** @returns {{x: number, y: number, size: number}} the visible square part, in 0..1 */
+  window() {
+    const size = 1 / this.factor;
+    return { x: this.x - size / 2, y: this.y - size / 2, size };
+  }
+
+  /** Keeps the picture covering the stage. */
+  move(x, y, factor = this.factor) {
+    this.factor = Math.min(MAX_ZOOM, Math.max(1, factor));
+    const half = 0.5 / this.factor;
+    this.x = Math.min(1 - half, Math.max(half, x));
+    this.y = Math.min(1 - half, Math.max(half, y));
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  /** Zooms so that the picture's point under (fx, fy), fractions of the stage, stays there. */
+  zoomAt(fx, fy, factor) {
+    const next = Math.min(MAX_ZOOM, Math.max(1, factor));
+    const [u, v] = this.toImage(fx, fy);
+    this.move(u - (fx - 0.5) / next, v - (fy - 0.5) / next, next);
+  }
+
+  reset() {
+    this.move(0.5, 0.5, 1);
+  }
+
+  /** Stage fraction -> image 0..1. */
+  toImage(fx, fy) {
+    return [this.x + (fx - 0.5) / this.factor, this.y + (fy - 0.5) / this.factor];
+  }
+
+  /** Image 0..1 -> stage fraction. */
+  toStage(u, v) {
+    return [(u - this.x) * this.factor + 0.5, (v - this.y) * this.factor + 0.5];
+  }
+}

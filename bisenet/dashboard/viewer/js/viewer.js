@@ -1,0 +1,212 @@
+// One mounted viewer: ties the store, the panes and the panel together and talks to the server.
+
+import { h } from "./dom.js";
+import { loadPicture, pictureKey } from "./assets.js";
+import { percent } from "./labels.js";
+import { Controls } from "./controls.js";
+import { Pane } from "./pane.js";
+import { Toolbar } from "./toolbar.js";
+import { interact } from "./interact.js";
+import { store } from "./store.js";
+import { Zoom } from "./view.js";
+
+// A double click must not send two selections, and fast arrow keys not one each.
+const SEND_AFTER_MS = 300;
+
+export class Viewer {
+  /** @param {ShadowRoot|HTMLElement} parent */
+  constructor(parent) {
+    this.store = store;
+    this.zoom = new Zoom();
+    this.classes = [];
+    this.hover = null;
+    this.panes = [];
+    this.shown = "";
+    this.listener = (change) => this.changed(change);
+    this.moved = () => this.viewMoved();
+    this.panesElement = h("div.panes");
+    this.live = h("div.sr", { "aria-live": "polite" });
+    this.root = h("div.viewer", {});
+    parent.append(this.root);
+    this.destroy = () => this.remove();
+  }
+
+  /** Called by Streamlit on mount, on new data and on a theme change. */
+  update({ data, setStateValue }) {
+    this.setStateValue = setStateValue;
+    this.classes = data.classes;
+    if (!this.controls) {
+      store.configure(data.classes, data.defaults);
+      this.assemble();
+      store.listeners.add(this.listener);
+      this.zoom.listeners.add(this.moved);
+    }
+    this.data = data;
+    const key = data.pictures.map(pictureKey).join(" ");
+    if (key !== this.shown) this.open(key);
+    store.applyPush(data.push);
+    this.changed({});
+    this.send(); // a selection made just before a page change may not have been told yet
+  }
+
+  assemble() {
+    this.controls = new Controls(this);
+    this.toolbar = new Toolbar(this);
+    const picture = h("div.picture", {}, this.panesElement, this.toolbar.element);
+    this.root.append(h("div.layout", {}, picture, this.controls.element), this.live);
+  }
+
+  async open(key) {
+    this.shown = key;
+    const { pictures } = this.data;
+    while (this.panes.length > pictures.length) {
+      const { pane, abort } = this.panes.pop();
+      abort.abort();
+      pane.destroy();
+    }
+    while (this.panes.length < pictures.length) {
+      const pane = new Pane(this, this.panes.length);
+      const abort = new AbortController();
+      interact(pane, abort.signal);
+      this.panesElement.append(pane.element);
+      this.panes.push({ pane, abort });
+    }
+    this.root.classList.toggle("comparing", pictures.length > 1);
+    this.hover = null;
+    this.zoom.reset();
+    pictures.forEach((picture, i) => {
+      this.panes[i].pane.reserve(picture);
+      this.panes[i].pane.showLoading();
+    });
+    this.controls.skeleton();
+    const results = await Promise.allSettled(pictures.map(loadPicture));
+    if (this.shown !== key) return;
+    results.forEach(({ status, value, reason }, i) => {
+      const { pane } = this.panes[i];
+      if (status === "fulfilled") pane.show(value, pictures[i].faces ?? []);
+      else pane.showFailure(reason?.message ?? "", () => this.open(key));
+    });
+    const stats = results.filter((r) => r.status === "fulfilled").map((r) => r.value.stats);
+    this.stats = stats;
+    if (!stats.length) return;
+    this.controls.build(stats);
+    const { selected } = store.view;
+    if (selected !== null && !stats.some((s) => s.has(selected))) this.select(null);
+    this.changed({});
+  }
+
+  /** Redraws what a change of the shared view touches. */
+  changed(change) {
+    this.controls.update();
+    this.toolbar.update();
+    for (const { pane } of this.panes) {
+      pane.applySplit(store.split);
+      if (!("split" in change)) pane.requestDraw(false);
+      if (pane.size) pane.placeFaces();
+    }
+  }
+
+  viewMoved() {
+    this.toolbar.update();
+    this.root.classList.toggle("zoomed", this.zoom.factor > 1);
+    for (const { pane } of this.panes) pane.requestDraw(true);
+  }
+
+  /** @param {Pane} pane @param {[number, number]|null} at fractions of the stage */
+  point(pane, at) {
+    const id = at ? pane.classAt(...at) : null;
+    if (id === null) pane.hideTip();
+    else pane.showTip(id, ...at);
+    // A hidden region is named but stays dark.
+    this.setHover(id === null || store.isHidden(id) ? null : id);
+    this.controls.mark(id);
+  }
+
+  setHover(id) {
+    if (id === this.hover) return;
+    this.hover = id;
+    for (const { pane } of this.panes) pane.requestDraw(false);
+  }
+
+  /** Moves from region to region with the keyboard, in the order of the panel. */
+  step(pane, direction) {
+    const rows = [...this.controls.rows.keys()];
+    const visible = rows.filter((id) => !store.isHidden(id));
+    const present = visible.length ? visible : rows;
+    if (!present.length) return;
+    const from = present.indexOf(this.hover ?? store.view.selected);
+    const first = direction > 0 ? 0 : present.length - 1;
+    const id = from < 0 ? present[first] : present.at((from + direction) % present.length);
+    this.setHover(id);
+    this.controls.mark(id);
+    const point = pane.picture?.stats.get(id)?.point;
+    if (point) pane.showTip(id, ...this.zoom.toStage(...point));
+    else pane.hideTip();
+    this.announce(id);
+  }
+
+  /** Selects a region, or clears where it is selected already or hidden. */
+  toggleSelect(id) {
+    if (id === null) return;
+    if (store.isHidden(id)) return this.select(null);
+    this.select(store.view.selected === id ? null : id);
+  }
+
+  select(id) {
+    if (id !== store.view.selected) {
+      store.set({ selected: id });
+      this.announce(id);
+    }
+    this.send();
+  }
+
+  selectFace(id) {
+    store.set({ face: store.view.face === id ? null : id });
+    this.send();
+  }
+
+  clear() {
+    store.set({ selected: null, face: null });
+    this.live.textContent = "Selection cleared";
+    this.send();
+  }
+
+  announce(id) {
+    const info = this.classes.find((c) => c.id === id);
+    const share = this.stats?.[0]?.get(id)?.share;
+    const part = share === undefined ? "" : `, ${percent(share)} of the photo`;
+    const chosen = id !== null && store.view.selected === id ? ", selected" : "";
+    this.live.textContent = info ? info.title + part + chosen : "Selection cleared";
+  }
+
+  describe() {
+    const { selected } = store.view;
+    this.live.textContent =
+      "Arrow keys go from region to region, Enter selects, question mark lists all keys.";
+    if (selected !== null) this.setHover(selected);
+  }
+
+  /** Tells the server the selection, once it has settled; the rest of the view rides along. */
+  send() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (store.choice() === store.sent) return;
+      store.sent = store.choice();
+      this.setStateValue("view", { ...store.view, seq: store.sequence });
+    }, SEND_AFTER_MS);
+  }
+
+  toggleHelp() {
+    this.toolbar.toggleHelp();
+  }
+
+  remove() {
+    clearTimeout(this.timer);
+    store.listeners.delete(this.listener);
+    for (const { pane, abort } of this.panes) {
+      abort.abort();
+      pane.destroy();
+    }
+    this.root.remove();
+  }
+}

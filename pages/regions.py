@@ -1,0 +1,62 @@
+"""Regions: one region in the hand, its twin beside it, and the figures of the whole face."""
+
+from pathlib import PurePath
+
+import streamlit as st
+
+from bisenet import detail, proportions
+from bisenet.classes import BACKGROUND, CLASSES
+from bisenet.dashboard import charts, downloads, region_charts, region_panel, shell
+from bisenet.dashboard.viewer import viewer
+
+shell.ensure_frame()
+view = shell.current_view()
+parsing = view.parsing
+stem = PurePath(view.name).stem
+
+picture, hand = st.columns([3, 2], gap="large")
+with picture:
+    looked_at = viewer(
+        photo=view.photo_jpeg,
+        labels=view.labels_png,
+        confidence=view.confidence_png,
+        faces=view.faces,
+        title=view.name,
+        key="viewer-regions",
+    )
+with hand:
+    class_id = region_panel.choose(parsing.classes, looked_at.selected)
+    region = CLASSES[class_id]
+    region_panel.cut_out(parsing, class_id, stem)
+
+st.subheader(region.title)
+entropy = parsing.entropy()
+region_panel.figures(view.regions, class_id, entropy, parsing.mask == class_id)
+
+colors, sureness, where = st.columns(3, gap="medium")
+color_levels = detail.color_histogram(parsing, class_id)
+sure = detail.confidence_histogram(parsing, class_id)
+colors.plotly_chart(region_charts.color_chart(color_levels, region), config=charts.CONFIG)
+sureness.plotly_chart(region_charts.confidence_chart(sure, region), config=charts.CONFIG)
+with where:
+    region_panel.heat_map(parsing, class_id, entropy)
+with st.container(horizontal=True):
+    downloads.csv("Colour levels, CSV", color_levels, f"{stem}-{region.name}-colours.csv")
+    downloads.csv("Confidence, CSV", sure, f"{stem}-{region.name}-confidence.csv")
+
+st.subheader("Left and right")
+st.caption("The person's own left and right: the left eye is on the right of the picture.")
+pairs = proportions.pair_table(parsing.mask)
+if pairs.empty:
+    st.info(
+        "No eyes, brows or ears were found, so there is nothing to pair.", icon=":material/info:"
+    )
+else:
+    region_panel.pairs(pairs)
+    downloads.csv("Pairs, CSV", pairs, f"{stem}-pairs.csv")
+
+st.subheader("The whole face")
+region_panel.face_figures(proportions.proportions(parsing.mask))
+if set(parsing.classes) - {BACKGROUND}:
+    st.plotly_chart(region_charts.group_treemap(view.regions), config=charts.CONFIG)
+    downloads.csv("Areas, CSV", view.regions, f"{stem}-regions.csv")

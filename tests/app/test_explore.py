@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bisenet.dashboard import gallery as gallery_module
+from bisenet.parser import FaceParser
+
+
+def texts(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.error, app.warning, app.info, app.subheader)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def test_a_sample_is_parsed_on_arrival(app: AppTest) -> None:
+    assert not app.error
+    assert "This is a sample" in texts(app)
+    table = app.dataframe[0].value
+    assert {"Hair", "Skin", "Nose", "Left eye"} <= set(table["Region"])
+    assert table["Image"].sum() == pytest.approx(100, abs=0.01)
+
+
+def test_left_and_right_are_explained(app: AppTest) -> None:
+    assert "the left eye is on the right of the picture" in texts(app)
+
+
+def test_an_upload_is_shown_and_parsed_once(
+    app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    parse = FaceParser.parse
+
+    def counted(self: FaceParser, *args: object, **options: object) -> object:
+        calls.append(1)
+        return parse(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FaceParser, "parse", counted)
+    app.file_uploader[0].set_value(("grey.png", grey_png, "image/png")).run()
+    assert not app.error
+    assert len(app.session_state["gallery"].photos) == 1
+    assert "1 of at most 20 photos" in texts(app)
+    app.run()
+    assert sum(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("notes.png", b"these are notes", "not an image"),
+        ("empty.png", b"", "empty"),
+        ("../../a[b](c).png", b"\x89PNG\r\n\x1a\n broken", "was not added"),
+    ],
+)
+def test_a_bad_file_is_a_sentence_and_what_was_there_stays(
+    app: AppTest, grey_png: bytes, name: str, data: bytes, says: str
+) -> None:
+    app.file_uploader[0].set_value(("good.png", grey_png, "image/png")).run()
+    app.file_uploader[0].set_value((name, data, "image/png")).run()
+    assert says in app.error[0].value
+    assert [p.name for p in app.session_state["gallery"].photos] == ["good.png"]
+    assert len(app.dataframe) >= 1
+
+
+def test_several_files_at_once_and_the_bad_one_is_named(app: AppTest, grey_png: bytes) -> None:
+    files = [("a.png", grey_png, "image/png"), ("b.png", b"no", "image/png")]
+    app.file_uploader[0].set_value(files).run()
+    assert [p.name for p in app.session_state["gallery"].photos] == ["a.png"]
+    assert len(app.error) == 1
+    assert r"b\.png" in app.error[0].value
+
+
+def test_photos_can_be_removed(app: AppTest, grey_png: bytes) -> None:
+    app.file_uploader[0].set_value(("a.png", grey_png, "image/png")).run()
+    app.button(key="remove-one").click().run()
+    assert app.session_state["gallery"].photos == ()
+    assert "This is a sample" in texts(app)
+
+
+def test_comparing_shows_differences_and_deltas(app: AppTest, grey_png: bytes) -> None:
+    app.file_uploader[0].set_value(("a.png", grey_png, "image/png")).run()
+    app.selectbox(key="compare_with").select_index(1).run()
+    assert not app.error
+    assert "Differences" in texts(app)
+    assert app.metric[0].value.endswith("%")
+    assert "Delta, points" in app.dataframe[0].value
+
+
+def test_the_oldest_photo_goes_and_that_is_said(
+    app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.session_state["gallery"] = gallery_module.Gallery(max_photos=1)
+    app.file_uploader[0].set_value(("a.png", grey_png, "image/png")).run()
+    # PNG readers stop at the end chunk, so these are the same picture and another file.
+    app.file_uploader[0].set_value(("b.png", grey_png + b"\0", "image/png")).run()
+    assert [p.name for p in app.session_state["gallery"].photos] == ["b.png"]
+    assert r"a\.png" in app.error[0].value
