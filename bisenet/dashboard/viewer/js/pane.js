@@ -8,6 +8,7 @@ import { paintsFor } from "./paints.js";
 
 const MAX_OVERLAY = 2.4e6; // canvas pixels; more would not be seen and would cost milliseconds
 const MAX_MEASURES = 600;
+const REFINE_AFTER_MS = 160;
 
 let measures = 0;
 
@@ -92,6 +93,7 @@ export class Pane {
 
   show(picture, faces) {
     this.picture = picture;
+    this.drawn = false;
     this.stage.classList.remove("loading", "failed");
     this.status.replaceChildren();
     this.buildFaces(faces);
@@ -162,12 +164,32 @@ export class Pane {
 
   drawView() {
     const start = performance.now();
-    const { bitmap, small, labels } = this.picture;
+    const { labels } = this.picture;
+    const { x, y, size } = this.viewer.zoom.window();
+    // Good scaling of a large photo costs several frames, so it waits until the view rests.
+    this.drawPhoto(this.drawn ? "low" : "high");
+    clearTimeout(this.refine);
+    if (this.drawn) this.refine = setTimeout(() => this.drawPhoto("high"), REFINE_AFTER_MS);
+    this.drawn = true;
+    const rect = {
+      x: x * labels.width,
+      y: y * labels.height,
+      w: size * labels.width,
+      h: size * labels.height,
+    };
+    resample(labels, rect, this.frame);
+    this.placeFaces();
+    measure("viewer-resample", start, { pixels: this.pixels.length });
+  }
+
+  drawPhoto(quality) {
+    if (!this.picture) return;
+    const { bitmap, small } = this.picture;
     const { x, y, size } = this.viewer.zoom.window();
     const context = this.photo.getContext("2d");
     // The small copy is enough until it would have to be enlarged.
     const source = this.photo.width / size <= small.width ? small : bitmap;
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = quality;
     context.drawImage(
       source,
       x * source.width,
@@ -179,15 +201,6 @@ export class Pane {
       this.photo.width,
       this.photo.height,
     );
-    const rect = {
-      x: x * labels.width,
-      y: y * labels.height,
-      w: size * labels.width,
-      h: size * labels.height,
-    };
-    resample(labels, rect, this.frame);
-    this.placeFaces();
-    measure("viewer-resample", start, { pixels: this.pixels.length });
   }
 
   drawOverlay() {
@@ -250,6 +263,7 @@ export class Pane {
   destroy() {
     this.observer.disconnect();
     cancelAnimationFrame(this.drawPending);
+    clearTimeout(this.refine);
     this.element.remove();
   }
 }

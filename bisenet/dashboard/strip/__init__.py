@@ -1,0 +1,71 @@
+"""The strip of this session's photos: look at one, remove one, remove all."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import streamlit as st
+
+from bisenet.dashboard.gallery import Gallery
+
+_HERE = Path(__file__).parent
+_KEY = "gallery-strip"
+_component = st.components.v2.component(
+    "bisenet.strip",
+    css=(_HERE / "strip.css").read_text(encoding="utf-8"),
+    js=(_HERE / "strip.js").read_text(encoding="utf-8"),
+)
+
+
+def gallery_strip(gallery: Gallery) -> None:
+    """Draw the strip; a hint while there are no photos."""
+    photos = gallery.photos
+    if not photos:
+        st.caption("This is a sample. Add your own photos above: they stay in memory only.")
+        return
+
+    def show() -> None:
+        chosen = st.session_state[_KEY].show
+        if any(photo.id == chosen for photo in photos):
+            gallery.selected = chosen
+
+    _component(
+        key=_KEY,
+        data={
+            "photos": [
+                {
+                    "id": photo.id,
+                    "name": photo.name,
+                    "src": "data:image/jpeg;base64," + base64.b64encode(photo.thumbnail).decode(),
+                }
+                for photo in photos
+            ],
+            "selected": gallery.selected,
+        },
+        on_show_change=show,
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            f"{len(photos)} of at most {gallery.max_photos} photos "
+            f"({gallery.max_bytes // 2**20} MB), in memory only; the oldest go first.",
+            width="content",
+        )
+        current = gallery.current
+        if current is not None:
+            st.button(
+                "Remove this photo",
+                key="remove-one",
+                type="tertiary",
+                icon=":material/delete:",
+                on_click=gallery.remove,
+                args=(current.id,),
+            )
+        if len(photos) > 1:
+            st.button(
+                "Remove all",
+                key="remove-all",
+                type="tertiary",
+                icon=":material/delete_sweep:",
+                on_click=gallery.clear,
+            )

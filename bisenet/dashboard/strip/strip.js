@@ -1,0 +1,46 @@
+// The session's photos as a row of thumbnails: a radio group that scrolls sideways.
+
+/** @param {{data: {photos: {id: string, name: string, src: string}[], selected: string|null}}} component */
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  let strip = parentElement.querySelector(".strip");
+  if (!strip) {
+    strip = document.createElement("div");
+    strip.className = "strip";
+    strip.setAttribute("role", "radiogroup");
+    strip.setAttribute("aria-label", "Photos of this session");
+    parentElement.append(strip);
+  }
+  strip.replaceChildren(...data.photos.map((photo) => thumbnail(photo, data.selected, setTriggerValue)));
+  strip.onkeydown = (event) => step(strip, event);
+  strip.querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+function thumbnail({ id, name, src }, selected, setTriggerValue) {
+  const button = document.createElement("button");
+  const chosen = id === selected;
+  button.type = "button";
+  button.title = name;
+  button.setAttribute("role", "radio");
+  button.setAttribute("aria-checked", String(chosen));
+  button.setAttribute("aria-label", name);
+  button.tabIndex = chosen ? 0 : -1;
+  const image = document.createElement("img");
+  image.src = src;
+  image.alt = "";
+  const caption = document.createElement("span");
+  caption.textContent = name;
+  button.append(image, caption);
+  button.onclick = () => chosen || setTriggerValue("show", id);
+  return button;
+}
+
+// As in any radio group, the arrow keys move and Enter or Space chooses.
+function step(strip, event) {
+  const direction = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!direction) return;
+  event.preventDefault();
+  const buttons = [...strip.querySelectorAll("button")];
+  const from = buttons.indexOf(event.target);
+  buttons[(from + direction + buttons.length) % buttons.length]?.focus();
+}

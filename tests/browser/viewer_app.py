@@ -1,0 +1,101 @@
+"""A small app around the viewer, for the browser tests: synthetic face, rerun button, two pages."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from bisenet.dashboard.viewer import current_view, select_region, viewer
+
+st.set_page_config(page_title="Viewer test", layout="wide")
+
+
+def ellipse(
+    shape: tuple[int, int], cx: float, cy: float, rx: float, ry: float
+) -> NDArray[np.bool_]:
+    """Mask of an ellipse given in fractions of the picture."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    height, width = shape
+    return ((x / width - cx) / rx) ** 2 + ((y / height - cy) / ry) ** 2 <= 1
+
+
+@st.cache_data
+def synthetic(width: int, height: int, hat: bool = False) -> tuple[bytes, bytes, bytes]:
+    """Photo JPEG, label PNG and confidence PNG of a drawn face."""
+    labels = np.zeros((height, width), np.uint8)
+    parts = [
+        (17, 0.50, 0.42, 0.33, 0.36),
+        (14, 0.50, 0.80, 0.13, 0.20),
+        (16, 0.50, 1.05, 0.46, 0.20),
+        (1, 0.50, 0.47, 0.24, 0.30),
+        (4, 0.60, 0.42, 0.05, 0.025),
+        (5, 0.40, 0.42, 0.05, 0.025),
+        (2, 0.60, 0.36, 0.06, 0.012),
+        (3, 0.40, 0.36, 0.06, 0.012),
+        (10, 0.50, 0.51, 0.04, 0.08),
+        (12, 0.50, 0.635, 0.08, 0.014),
+        (13, 0.50, 0.662, 0.07, 0.016),
+    ]
+    if hat:
+        parts.append((18, 0.50, 0.12, 0.30, 0.10))
+    for class_id, *place in parts:
+        labels[ellipse((height, width), *place)] = class_id
+    shade = np.linspace(90, 190, height, dtype=np.uint8)[:, None, None]
+    photo = np.broadcast_to(shade, (height, width, 3)).copy()
+    photo[labels == 1] = (224, 180, 150)
+    photo[labels == 17] = (70, 48, 36)
+    sure = np.full((height // 4, width // 4), 242, np.uint8)
+
+    def encode(array: NDArray[np.uint8], kind: str) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(array).save(buffer, kind)
+        return buffer.getvalue()
+
+    return encode(photo, "JPEG"), encode(labels, "PNG"), encode(sure, "PNG")
+
+
+def explore() -> None:
+    """The viewer with what the server knows of it."""
+    width, _, height = st.query_params.get("size", "640x480").partition("x")
+    photo, labels, confidence = synthetic(int(width), int(height))
+    faces = []
+    if "faces" in st.query_params:
+        faces = [
+            {"id": 1, "box": [120, 60, 400, 400], "score": 0.98},
+            {"id": 2, "box": [420, 100, 560, 300], "score": 0.91},
+        ]
+    if "broken" in st.query_params:
+        labels = labels[: len(labels) // 2]
+    compare = None
+    if "compare" in st.query_params:
+        second = synthetic(int(width), int(height), hat=True)
+        compare = dict(zip(("photo", "labels", "confidence"), second, strict=True), title="second")
+    st.button("Rerun")
+    if st.button("Select hair"):
+        select_region(17)
+    if st.button("Set parameter"):
+        st.query_params["other"] = "1"
+    view = viewer(photo, labels, confidence, faces, compare, title="first")
+    show(view)
+
+
+def other() -> None:
+    """A page without a viewer."""
+    show(current_view())
+
+
+def show(view: object) -> None:
+    """The server's knowledge, for the tests to read."""
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.text(f"runs={st.session_state['runs']} {view}")
+
+
+st.navigation(
+    [st.Page(explore, title="Explore", default=True), st.Page(other, title="Other")],
+    position=os.environ.get("VIEWER_NAVIGATION", "top"),  # type: ignore[arg-type]
+).run()

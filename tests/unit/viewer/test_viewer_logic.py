@@ -1,0 +1,111 @@
+"""The viewer's JavaScript logic in Node, and its agreement with Python; skipped without Node."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bisenet.classes import CLASSES
+from bisenet.dashboard.viewer.assets import javascript
+from bisenet.dashboard.viewer.state import ViewState, read_view_state
+
+HERE = Path(__file__).parent
+SCRIPTS = HERE.parents[2] / "bisenet" / "dashboard" / "viewer" / "js"
+
+QUERIES = [
+    "",
+    "hide=hair,cloth&opacity=60&mode=outline&select=nose",
+    "hide=none&opacity=0&face=2",
+    "show=nose&mode=both&opacity=100",
+    "show=none",
+    "hide=tail&show=&opacity=101&mode=glow&select=hair,nose&face=0",
+    "hide=hair&show=skin, nose",
+    "hide=%20hair%20&opacity=007&face=99999",
+    "hide=&select=&opacity=%D9%A3",
+]
+
+
+def node(*arguments: str, text: str | None = None) -> str:
+    """Output of a Node run; skips the test where Node is missing or too old."""
+    path = shutil.which("node")
+    if path is None:
+        pytest.skip("Node is not installed")
+    probe = [path, "--input-type=module", "-e", f"import {json.dumps(str(SCRIPTS / 'labels.js'))}"]
+    if subprocess.run(probe, capture_output=True, timeout=60).returncode:
+        pytest.skip("this Node is too old to import .js files as modules (20.19 or later does)")
+    done = subprocess.run(
+        [path, *arguments], input=text, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def module(code: str, given: object) -> Any:
+    """Runs a module that gets ``given`` and prints JSON."""
+    source = f"const given = {json.dumps(given)};\n{code}"
+    return json.loads(node("--input-type=module", "-", text=source))
+
+
+def test_logic() -> None:
+    node("--test", str(HERE / "logic.test.mjs"))
+
+
+def test_the_joined_script_is_valid(tmp_path: Path) -> None:
+    joined = tmp_path / "viewer.mjs"
+    joined.write_text(javascript(), encoding="utf-8")
+    node("--check", str(joined))
+    code = f"import mount from {json.dumps(str(joined))}; console.log(typeof mount === 'function')"
+    assert module(code, None) is True
+
+
+def test_browser_and_server_read_a_query_alike() -> None:
+    defaults = {**asdict(ViewState()), "hidden": [0]}
+    code = f"""
+        import {{ parseQuery }} from {json.dumps(str(SCRIPTS / "store.js"))};
+        const read = (q) => ({{ ...given.defaults, ...parseQuery(q, given.classes) }});
+        console.log(JSON.stringify(given.queries.map(read)));
+    """
+    given = {
+        "queries": QUERIES,
+        "classes": [asdict(c) for c in CLASSES],
+        "defaults": defaults,
+    }
+    for query, browser in zip(QUERIES, module(code, given), strict=True):
+        view = read_view_state(dict(parse_qsl(query, keep_blank_values=True)))
+        assert {**asdict(view), "hidden": list(view.hidden)} == browser, query
+
+
+@pytest.mark.parametrize("kind", ["L", "L-noise", "L-optimized", "P", "P-16", "P-4", "P-2"])
+def test_png_decoder_agrees_with_pillow(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    kinds = {"P-16": 16, "P-4": 4, "P-2": 2}.get(kind, 19)
+    y, x = np.mgrid[:61, :83]
+    array = ((x // 9 + y // 7) % kinds).astype(np.uint8)
+    if kind == "L-noise":
+        array = (array + rng.integers(0, 230, array.shape)).astype(np.uint8)
+    image = Image.fromarray(array)
+    if kind.startswith("P"):
+        image.putpalette(rng.integers(0, 256, kinds * 3).astype(np.uint8).tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=kind == "L-optimized")
+    file = tmp_path / f"{quote(kind)}.png"
+    file.write_bytes(buffer.getvalue())
+    code = f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ decodePng }} from {json.dumps(str(SCRIPTS / "png.js"))};
+        const map = await decodePng(new Uint8Array(readFileSync(given)));
+        console.log(JSON.stringify([map.width, map.height, [...map.data]]));
+    """
+    width, height, values = module(code, str(file))
+    assert (width, height) == (83, 61)
+    np.testing.assert_array_equal(np.array(values, np.uint8).reshape(61, 83), array)

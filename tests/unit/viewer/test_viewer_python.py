@@ -1,0 +1,62 @@
+"""The viewer's Python side, run without a browser."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from bisenet.dashboard.viewer.assets import MODULES, javascript, media_url, upright_size
+
+APP = Path(__file__).resolve().parents[2] / "browser" / "viewer_app.py"
+SCRIPTS = Path(__file__).resolve().parents[3] / "bisenet" / "dashboard" / "viewer" / "js"
+
+
+def photo(width: int, height: int, orientation: int = 1) -> bytes:
+    """A JPEG that says how it is turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height)).save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
+
+
+def test_every_script_is_part_of_the_component() -> None:
+    assert {path.stem for path in SCRIPTS.glob("*.js")} == set(MODULES)
+    code = javascript()
+    assert "import " not in code
+    assert code.count("export ") == 1
+    assert "export default function mount" in code
+
+
+def test_upright_size_follows_the_camera() -> None:
+    assert upright_size(photo(40, 30)) == (40, 30)
+    assert upright_size(photo(40, 30, orientation=6)) == (30, 40)
+    with pytest.raises(ValueError, match="not a picture"):
+        upright_size(b"not a picture")
+
+
+def test_without_a_server_the_bytes_travel_in_the_url() -> None:
+    assert media_url(b"\x89PNG...", "x").startswith("data:image/png;base64,")
+
+
+def test_page_runs_and_reads_the_query() -> None:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.query_params["select"] = "nose"
+    app.run()
+    assert not app.exception
+    assert "selected=10, hidden=(0,)" in app.text[0].value
+    app.query_params["hide"] = "hair"
+    app.run()
+    assert "selected=10, hidden=(17,)" in app.text[0].value
+
+
+def test_selecting_from_python() -> None:
+    app = AppTest.from_file(str(APP), default_timeout=30).run()
+    next(b for b in app.button if b.label == "Select hair").click().run()
+    assert "selected=17" in app.text[0].value
+    app.run()
+    assert "selected=17" in app.text[0].value
