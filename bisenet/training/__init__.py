@@ -1,0 +1,1 @@
+"""Training and scoring: data sets, augmentation, losses, metrics, the training loop."""

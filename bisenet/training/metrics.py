@@ -1,0 +1,172 @@
+"""Scores of a segmentation, pooled over a set of pictures.
+
+IoU and F1 follow from one confusion matrix (Long et al., "Fully Convolutional Networks", 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bisenet.classes import BACKGROUND, CLASSES, NUM_CLASSES
+
+# A boundary pixel counts as found within this share of the diagonal (Csurka et al., BMVC 2013).
+BOUNDARY_TOLERANCE = 0.0075
+
+
+def confusion_matrix(
+    truth: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: int = NUM_CLASSES
+) -> NDArray[np.int64]:
+    """Pixels by true class (row) and predicted class (column), ``(C, C)``.
+
+    Pixels whose truth is not a class (255, say) are left out.
+    """
+    known = truth < classes
+    pairs = truth[known].astype(np.int64) * classes + prediction[known]
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def iou_and_f1(matrix: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU and F1 of each class, ``(C,)`` each; nan for a class absent from both sides."""
+    hit = np.diag(matrix).astype(np.float64)
+    truth, predicted = matrix.sum(1), matrix.sum(0)
+    union = truth + predicted - hit
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return hit / union, 2 * hit / (truth + predicted)
+
+
+def _boundary(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A region's own pixels that touch another one; the frame's edge is no boundary."""
+    eroded = cv2.erode(
+        region.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE
+    )
+    return region & (eroded == 0)
+
+
+def _near(boundary: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(boundary.astype(np.uint8), disk) > 0
+
+
+def boundary_counts(
+    truth: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    tolerance: float = BOUNDARY_TOLERANCE,
+    classes: int = NUM_CLASSES,
+) -> NDArray[np.int64]:
+    """Boundary pixels of each class, ``(C, 4)``: predicted, of those right, true, of those found.
+
+    Args:
+        tolerance: distance, as a share of the picture's diagonal, within which two boundary
+            pixels match; one pixel at the least.
+    """
+    radius = max(1, round(tolerance * float(np.hypot(*truth.shape))))
+    counts = np.zeros((classes, 4), np.int64)
+    known = truth < classes
+    for c in range(classes):
+        wanted, found = truth == c, (prediction == c) & known
+        if not wanted.any() and not found.any():
+            continue
+        true_edge, edge = _boundary(wanted), _boundary(found)
+        counts[c] = (
+            edge.sum(),
+            (edge & _near(true_edge, radius)).sum(),
+            true_edge.sum(),
+            (true_edge & _near(edge, radius)).sum(),
+        )
+    return counts
+
+
+def boundary_f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Boundary F1 of each class, ``(C,)``; nan for a class without boundaries on either side."""
+    predicted, right, true, found = counts.astype(np.float64).T
+    precision = np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0)
+    recall = np.divide(found, true, out=np.zeros_like(found), where=true > 0)
+    total = precision + recall
+    score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+    return np.where(predicted + true > 0, score, np.nan)
+
+
+def mean_of(values: NDArray[np.float64]) -> float:
+    """Mean over the classes that occur; 0 where none does."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else 0.0
+
+
+@dataclass
+class Scores:
+    """Pooled counts that grow picture by picture.
+
+    ``images_with`` is the number of pictures whose truth shows each class.
+    """
+
+    with_boundary: bool = True
+
+    def __post_init__(self) -> None:
+        self.images = 0
+        self.confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
+        self.boundary = np.zeros((NUM_CLASSES, 4), np.int64)
+        self.images_with = np.zeros(NUM_CLASSES, np.int64)
+
+    def add(self, truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> float:
+        """Count one picture, both ``(H, W)``; returns its own mIoU.
+
+        Raises:
+            ValueError: the sizes differ.
+        """
+        if truth.shape != prediction.shape:
+            raise ValueError(f"Truth is {truth.shape}, prediction {prediction.shape}.")
+        matrix = confusion_matrix(truth, prediction)
+        self.images += 1
+        self.confusion += matrix
+        self.images_with += matrix.sum(1) > 0
+        if self.with_boundary:
+            self.boundary += boundary_counts(truth, prediction)
+        return mean_of(iou_and_f1(matrix)[0])
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU over the classes that occur, background among them."""
+        return mean_of(iou_and_f1(self.confusion)[0])
+
+    @property
+    def mean_f1(self) -> float:
+        """Mean F1 over the foreground classes that occur."""
+        return mean_of(np.delete(iou_and_f1(self.confusion)[1], BACKGROUND))
+
+    @property
+    def mean_boundary_f1(self) -> float:
+        """Mean boundary F1 over the foreground classes that occur."""
+        return mean_of(np.delete(boundary_f1(self.boundary), BACKGROUND))
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything, ready for JSON; a class that does not occur has null scores."""
+        iou, f1 = iou_and_f1(self.confusion)
+        edges = boundary_f1(self.boundary)
+        result: dict[str, object] = {
+            "images": self.images,
+            "miou": self.miou,
+            "mean_f1": self.mean_f1,
+        }
+        if self.with_boundary:
+            result["mean_boundary_f1"] = self.mean_boundary_f1
+        per_class: dict[str, dict[str, float | int | None]] = {}
+        for c in CLASSES:
+            row: dict[str, float | int | None] = {
+                "iou": _number(iou[c.id]),
+                "f1": _number(f1[c.id]),
+                "pixels": int(self.confusion[c.id].sum()),
+                "images": int(self.images_with[c.id]),
+            }
+            if self.with_boundary:
+                row["boundary_f1"] = _number(edges[c.id])
+            per_class[c.name] = row
+        result["per_class"] = per_class
+        return result
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
