@@ -6,9 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bisenet.commands import evaluate, parse, train, weights
+from bisenet.commands import benchmark, evaluate, parse, train, weights
 
-_COMMANDS = {"parse": parse, "evaluate": evaluate, "train": train, "weights": weights}
+_COMMANDS = {
+    "parse": parse,
+    "evaluate": evaluate,
+    "benchmark": benchmark,
+    "train": train,
+    "weights": weights,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 
 class GateFull(RuntimeError):
@@ -113,3 +114,13 @@ def gate_from_environment() -> Gate:
         except ValueError as error:
             raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
     return Gate(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
+
+
+@cache
+def process_gate() -> Gate:
+    """The one gate of this process, made on first use: pages and the API queue together.
+
+    Raises:
+        ValueError: as ``gate_from_environment``.
+    """
+    return gate_from_environment()

@@ -1,11 +1,14 @@
-"""Where the milliseconds go: one stopwatch a parse."""
+"""Where the milliseconds go: one stopwatch a parse, and the figures that describe many."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
+
+import numpy as np
 
 
 class Stopwatch:
@@ -28,3 +31,59 @@ class Stopwatch:
     def timings(self) -> Mapping[str, float]:
         """Stage to milliseconds, read-only."""
         return MappingProxyType(dict(self._stages))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What many timings of one thing come to, in milliseconds.
+
+    ``low`` and ``high`` are the quartiles: half of the runs lie between them.
+    """
+
+    count: int
+    median: float
+    low: float
+    high: float
+    p95: float
+    p99: float
+    least: float
+
+
+def summarise(milliseconds: Sequence[float]) -> Summary:
+    """Describe timings; percentiles are interpolated linearly between the two nearest.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not len(milliseconds):
+        raise ValueError("There are no timings to summarise.")
+    low, median, high, p95, p99 = np.percentile(milliseconds, [25, 50, 75, 95, 99])
+    return Summary(
+        len(milliseconds),
+        float(median),
+        float(low),
+        float(high),
+        float(p95),
+        float(p99),
+        float(min(milliseconds)),
+    )
+
+
+@dataclass(frozen=True)
+class Growth:
+    """``milliseconds = factor * x ** exponent``: 1 grows in step with x, 2 with its square."""
+
+    factor: float
+    exponent: float
+
+    def at(self, x: float) -> float:
+        """Milliseconds that the fit gives for ``x``."""
+        return float(self.factor * x**self.exponent)
+
+
+def fit_growth(x: Sequence[float], milliseconds: Sequence[float]) -> Growth | None:
+    """Least-squares fit of a power law in logarithms; None with fewer than two distinct ``x``."""
+    if len(set(x)) < 2 or min(x) <= 0 or min(milliseconds) <= 0:
+        return None
+    exponent, intercept = np.polyfit(np.log(x), np.log(milliseconds), 1)
+    return Growth(float(np.exp(intercept)), float(exponent))

@@ -38,7 +38,11 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """One entry of the manifest. ``sha256`` is empty for a file that is not in it."""
+    """One entry of the manifest. ``sha256`` is empty for a file that is not in it.
+
+    ``int8_file`` is the network quantised to int8, ``int8_sha256`` that file's own hash, and
+    ``int8_of`` the ``sha256`` of the weights that it was made from.
+    """
 
     name: str
     path: Path
@@ -52,6 +56,9 @@ class WeightsInfo:
     scored_on: str = ""
     licence: str = ""
     made: str = ""
+    int8_file: str = ""
+    int8_sha256: str = ""
+    int8_of: str = ""
 
 
 def weights_dir() -> Path:

@@ -1,0 +1,90 @@
+"""Many people at once: throughput, waiting, and that nobody gets another's mask."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bisenet import samples
+from bisenet.gate import Gate
+from bisenet.parser import FaceParser
+from bisenet.runlog import RunLog
+from bisenet.timing import summarise
+from bisenet.turns import parse_in_turn
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What happened when ``people`` came at the same moment, and the same work one after another.
+
+    ``queue_bound_ms`` is the slowest alone times the places in the queue: what p95 may not exceed.
+    """
+
+    people: int
+    failures: int
+    mixed_up: int
+    alone_images_per_s: float
+    together_images_per_s: float
+    median_ms: float
+    p95_ms: float
+    queue_bound_ms: float
+
+    def as_row(self) -> dict[str, Any]:
+        """Flat, with units in the names."""
+        return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def crowd(parser: FaceParser, people: int = 16, gate: Gate | None = None) -> Crowd:
+    """Parse ``people`` different photos one after another, then all at once through a gate."""
+    gate = gate or Gate(max_running=1, max_waiting=people)
+    log = RunLog()
+    face = np.asarray(samples.astronaut())
+    photos = [np.ascontiguousarray(np.roll(face, 16 * i, axis=1)) for i in range(people)]
+    parser.parse(photos[0], framing="whole")
+    alone = []
+    expected = []
+    start = time.perf_counter()
+    for photo in photos:
+        before = time.perf_counter()
+        expected.append(parser.parse(photo, framing="whole").mask)
+        alone.append(1000 * (time.perf_counter() - before))
+    one_by_one = time.perf_counter() - start
+
+    spent = [0.0] * people
+    wrong = [False] * people
+    failed = [False] * people
+    together = threading.Barrier(people + 1)
+
+    def person(number: int) -> None:
+        together.wait()
+        before = time.perf_counter()
+        try:
+            parsing = parse_in_turn(parser, photos[number], "whole", gate=gate, log=log)
+            wrong[number] = not np.array_equal(parsing.mask, expected[number])
+        except Exception:
+            failed[number] = True
+        spent[number] = 1000 * (time.perf_counter() - before)
+
+    threads = [threading.Thread(target=person, args=(n,)) for n in range(people)]
+    for thread in threads:
+        thread.start()
+    together.wait()
+    start = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    at_once = time.perf_counter() - start
+    times = summarise(spent)
+    return Crowd(
+        people,
+        sum(failed),
+        sum(wrong),
+        people / one_by_one,
+        people / at_once,
+        times.median,
+        times.p95,
+        max(alone) * people / gate.max_running,
+    )

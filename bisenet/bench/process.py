@@ -1,0 +1,98 @@
+"""Start-up and memory, each in a process of its own: nothing is warm there but the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+_SCRIPT = """
+import json, sys, time
+start = time.perf_counter()
+from bisenet.parser import FaceParser
+imported = time.perf_counter()
+parser = FaceParser(sys.argv[1], sys.argv[2])
+opened = time.perf_counter()
+from bisenet import samples
+parser.parse(samples.astronaut(), framing="whole")
+parsed = time.perf_counter()
+from bisenet.bench.process import memory
+print(json.dumps({"import_s": imported - start, "open_s": opened - imported,
+    "first_parse_s": parsed - opened, "engine": str(parser.engine),
+    "torch_imported": "torch" in sys.modules, **memory()}))
+"""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: seconds to import, to open the engine, to the first mask; memory in MB."""
+
+    asked: str
+    engine: str
+    cache: str
+    import_s: float
+    open_s: float
+    first_parse_s: float
+    resident_mb: float
+    peak_mb: float
+    torch_imported: bool
+
+    @property
+    def total_s(self) -> float:
+        """Seconds from nothing to the first mask."""
+        return self.import_s + self.open_s + self.first_parse_s
+
+    def as_row(self) -> dict[str, Any]:
+        """Flat, with units in the names."""
+        row = asdict(self) | {"total_s": self.total_s}
+        return {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def starts(engine: str = "auto", weights: str = "default") -> tuple[Start, Start]:
+    """Start twice in fresh processes: with an empty cache of compiled networks, and a full one.
+
+    Raises:
+        RuntimeError: the process failed; the message ends with its last line.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        cold = _start(engine, weights, "empty", folder)
+        return cold, _start(engine, weights, "full", folder)
+
+
+def memory() -> dict[str, float]:
+    """Resident and peak memory of this process, MB (2**20 bytes); 0 where it cannot be told."""
+    resident = 0.0
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        resident = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except (OSError, ValueError, AttributeError):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {"resident_mb": resident, "peak_mb": 0.0}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return {"resident_mb": resident, "peak_mb": peak / unit}
+
+
+def _start(engine: str, weights: str, cache: str, folder: str) -> Start:
+    root = Path(__file__).resolve().parents[2]
+    paths = [str(root), os.environ.get("PYTHONPATH", "")]
+    result = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, weights, engine],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"BISENET_CACHE_DIR": folder, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        check=False,
+    )
+    if result.returncode:
+        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RuntimeError(f"A start with the engine {engine} failed: {last}")
+    return Start(asked=engine, cache=cache, **json.loads(result.stdout.splitlines()[-1]))

@@ -1,0 +1,204 @@
+"""The whole benchmark as one report: JSON for machines, tables for people.
+
+docs/performance.md describes every key of the JSON.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from bisenet.bench import contestants, crowd, measure, pipeline, process, profile
+from bisenet.engines import EngineError, cpu
+from bisenet.parser import FaceParser
+from bisenet.threads import cpu_quota, thread_count, usable_cpus
+
+SCHEMA = 1
+_PACKAGES = ("openvino", "torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
+Say = Callable[[str], None]
+
+
+def benchmark(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    batches: Sequence[int],
+    effort: measure.Effort,
+    weights: str = "default",
+    threads: int | None = None,
+    say: Say = lambda line: None,
+    quick: bool = False,
+) -> dict[str, Any]:
+    """Measure everything that ``python -m bisenet benchmark`` reports.
+
+    Raises:
+        ValueError: a size, a batch or a contestant's name is wrong.
+        WeightsError: the weights cannot be loaded.
+    """
+    say("opening the contestants")
+    entered, refused = contestants.open_contestants(names, weights, threads)
+    table = measure.compare(
+        entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
+    )
+    say("a photo's whole way")
+    parser = FaceParser(weights)
+    runs = 8 if quick else 25
+    photos = [pipeline.photo_times(parser, framing, runs) for framing in ("whole", "auto")]
+    folder = pipeline.folder_images_per_second(parser, 8 if quick else 32)
+    say("sixteen people at once")
+    people = crowd.crowd(parser)
+    say("start-up and memory")
+    started = [start for engine in _starters(entered) for start in process.starts(engine, weights)]
+    say("where the network's time goes")
+    profiles = [] if quick else list(_profiles(entered, weights, threads))
+    return {
+        "schema": SCHEMA,
+        "machine": machine(),
+        "weights": parser.weights.name,
+        "engine": str(parser.engine),
+        "why": parser.engine.reason,
+        "contestants": {one.name: one.what for one in entered},
+        "refused": {one.name: one.reason for one in refused},
+        "table": [cell.as_row() for cell in table.cells],
+        "ratios": [vars(ratio) for ratio in table.ratios],
+        "photo": [photo.as_row() for photo in photos],
+        "folder_images_per_s": round(folder, 2),
+        "crowd": people.as_row(),
+        "starts": [start.as_row() for start in started],
+        "profile": [row for one in profiles for row in one.rows()],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """CPU, its limits here, and the versions that were measured."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "cpu": cpu.name(),
+        "units": [t for t in (cpu.best_of(s, cpu.features()) for s in (cpu.INT8, cpu.BF16)) if t],
+        "usable_cpus": usable_cpus(),
+        "cpu_quota": cpu_quota(),
+        "threads": thread_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """The report as tables for a terminal."""
+    host = report["machine"]
+    lines = [
+        f"{host['cpu']} ({', '.join(host['units']) or 'no matrix units'}), "
+        f"{host['threads']} of {host['usable_cpus']} CPUs, weights {report['weights']}",
+        f"auto runs {report['engine']}. {report['why']}",
+        "",
+        *_table(
+            ["contestant", "threads", "size", "batch", "runs", "median ms", "p95 ms", "images/s"],
+            [
+                (
+                    row["contestant"],
+                    row["threads"],
+                    row["size"],
+                    row["batch"],
+                    row["runs"],
+                    f"{row['median_ms']:.1f}",
+                    f"{row['p95_ms']:.1f}",
+                    f"{row['images_per_s']:.1f}",
+                )
+                for row in report["table"]
+            ],
+        ),
+        "",
+        *(f"{name}: {what}" for name, what in report["contestants"].items()),
+        *(f"{name} did not take part. {reason}" for name, reason in report["refused"].items()),
+        "",
+        *_table(
+            ["times faster (paired medians)", "than", "size", "batch", "ratio"],
+            [
+                (r["contestant"], r["reference"], r["size"], r["batch"], f"{r['times_faster']:.2f}")
+                for r in report["ratios"]
+                if r["contestant"] != contestants.PUBLISHED
+            ],
+        ),
+        "",
+    ]
+    for photo in report["photo"]:
+        stages = ", ".join(f"{name} {ms:.1f}" for name, ms in photo["stages_ms"].items())
+        lines.append(
+            f"{photo['megapixels']:.0f}-megapixel JPEG, framing {photo['framing']}: bytes to mask "
+            f"{photo['bytes_to_mask_median_ms']:.1f} ms (p95 {photo['bytes_to_mask_p95_ms']:.1f}), "
+            f"{photo['ratio']:.2f} times the forward pass of {photo['forward_median_ms']:.1f} ms "
+            f"({stages})"
+        )
+    people = report["crowd"]
+    lines += [
+        f"a folder of 512 x 512 JPEGs: {report['folder_images_per_s']:.1f} images/s",
+        f"{people['people']} people at once: {people['failures']} failures, {people['mixed_up']} "
+        f"mixed up, {people['together_images_per_s']:.1f} images/s together and "
+        f"{people['alone_images_per_s']:.1f} one by one, p95 {people['p95_ms']:.0f} ms "
+        f"(queue's bound {people['queue_bound_ms']:.0f} ms)",
+        "",
+        *_table(
+            ["start with", "cache", "import s", "open s", "first mask s", "resident MB", "peak MB"],
+            [
+                (
+                    row["asked"],
+                    row["cache"],
+                    f"{row['import_s']:.2f}",
+                    f"{row['open_s']:.2f}",
+                    f"{row['first_parse_s']:.2f}",
+                    f"{row['resident_mb']:.0f}",
+                    f"{row['peak_mb']:.0f}",
+                )
+                for row in report["starts"]
+            ],
+        ),
+    ]
+    if report["profile"]:
+        rows = [
+            (
+                row["precision"],
+                row["part"],
+                f"{row['ms']:.2f}",
+                f"{row['gflop']:.2f}",
+                f"{row['peak_share']:.0%}",
+            )
+            for row in report["profile"]
+        ]
+        header = ["precision", "part of the network", "ms", "GFLOP", "of measured peak"]
+        lines += ["", *_table(header, rows)]
+    return "\n".join(lines)
+
+
+def _starters(entered: Sequence[contestants.Contestant]) -> list[str]:
+    return ["auto", *(["torch"] if any(one.name == "torch" for one in entered) else [])]
+
+
+def _profiles(
+    entered: Sequence[contestants.Contestant], weights: str, threads: int | None
+) -> Iterable[profile.Profile]:
+    for one in entered:
+        if not one.name.startswith("openvino"):
+            continue
+        try:
+            yield profile.profile(one.precision, weights, threads=threads)
+        except EngineError:
+            continue
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    cells = [list(map(str, header)), *(list(map(str, row)) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    return [
+        "  ".join(
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    ]

@@ -1,0 +1,171 @@
+"""The engine that serves: OpenVINO on the CPU, in f32, bf16 or int8, without torch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino.preprocess import PrePostProcessor
+
+from bisenet.engines import EngineError, EngineInfo
+from bisenet.engines.openvino_graph import build_graph
+from bisenet.engines.quantised import read_quantised
+from bisenet.engines.state import read_state
+from bisenet.faces import MEAN, STD
+from bisenet.folders import cache_dir
+from bisenet.threads import thread_count
+
+Precision = Literal["f32", "bf16", "int8"]
+
+
+class OpenVinoEngine:
+    """Runs a set of weights with OpenVINO.
+
+    One compiled network takes any batch and size. It is compiled on first use, once for pixels and
+    once for normalised images where both are asked for, and kept in the cache folder.
+
+    Raises:
+        EngineError: the CPU is not supported, or there is no int8 form of these weights.
+        WeightsError: the weights cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        weights: str = "default",
+        precision: Precision = "f32",
+        threads: int | None = None,
+        reason: str = "",
+        profiled: bool = False,
+    ):
+        self._precision = precision
+        self._threads = threads or thread_count()
+        self._reason = reason
+        self._profiled = profiled
+        self._core = ov.Core()
+        self._compiled: dict[bool, ov.CompiledModel] = {}
+        self._idle: dict[bool, list[ov.InferRequest]] = {True: [], False: []}
+        self._lock = threading.Lock()
+        if precision == "int8":
+            self._model = self._core.read_model(*read_quantised(weights))
+        else:
+            entry, state = read_state(weights)
+            self._model = build_graph(state, entry.backbone, entry.spatial_path)
+        self._compile(pixels=True)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs, on what."""
+        return EngineInfo("openvino", self._precision, "cpu", self._threads, self._reason)
+
+    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits ``(N, 19, S/8, S/8)`` of normalised images ``(N, 3, S, S)``."""
+        return self._run(np.ascontiguousarray(batch, dtype=np.float32), pixels=False)
+
+    def infer_pixels(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits ``(N, 19, S/8, S/8)`` of RGB pixels ``(N, S, S, 3)``."""
+        return self._run(np.ascontiguousarray(batch), pixels=True)
+
+    def profile(self, batch: NDArray[np.uint8]) -> list[tuple[str, str, float]]:
+        """Name, kind and milliseconds of every node that ran for one batch of pixels.
+
+        Needs ``profiled=True``; the clock of each node slows the whole by a percent or two.
+        """
+        with self._request(pixels=True) as request:
+            request.infer(batch, share_inputs=True, share_outputs=True)
+            return [
+                (row.node_name, row.exec_type, row.real_time.total_seconds() * 1000)
+                for row in request.profiling_info
+                if row.status == ov.ProfilingInfo.Status.EXECUTED
+            ]
+
+    def operations(self, size: int) -> dict[str, int]:
+        """Operations of each convolution for one image: two for every multiply and add."""
+        model = self._model.clone()
+        model.reshape([1, 3, size, size])
+        work = {}
+        for node in model.get_ordered_ops():
+            if node.get_type_name() in ("Convolution", "GroupConvolution"):
+                taps = np.prod(list(node.input(1).get_shape())[-3:])
+                # A filter of a depthwise convolution sees one channel, which its shape says too.
+                work[node.get_friendly_name()] = int(
+                    2 * taps * np.prod(list(node.get_output_shape(0)))
+                )
+        return work
+
+    def _run(self, batch: NDArray[Any], pixels: bool) -> NDArray[np.float32]:
+        try:
+            with self._request(pixels) as request:
+                output = request.infer(batch, share_inputs=True, share_outputs=True)
+                return np.array(output[0], dtype=np.float32)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+        if len(batch) > 1:
+            return np.concatenate([self._run(image[None], pixels) for image in batch])
+        size = batch.shape[1] if pixels else batch.shape[2]
+        raise EngineError(
+            f"There is not enough memory to parse at {size} x {size} pixels. "
+            "Choose a smaller size, or close other programs."
+        )
+
+    @contextmanager
+    def _request(self, pixels: bool) -> Iterator[ov.InferRequest]:
+        """A request that nobody else uses meanwhile: requests hold the memory, so they are kept."""
+        with self._lock:
+            idle = self._idle[pixels]
+            request = idle.pop() if idle else self._compile(pixels).create_infer_request()
+        try:
+            yield request
+        finally:
+            with self._lock:
+                idle.append(request)
+
+    def _compile(self, pixels: bool) -> ov.CompiledModel:
+        if pixels not in self._compiled:
+            model = _take_pixels(self._model.clone()) if pixels else self._model
+            try:
+                self._compiled[pixels] = self._core.compile_model(model, "CPU", self._settings())
+            except RuntimeError as error:
+                raise EngineError(
+                    "OpenVINO does not support this CPU; the engine torch runs on any."
+                ) from error
+        return self._compiled[pixels]
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": self._threads,
+            # What int8 leaves in floating point may as well be bf16.
+            "INFERENCE_PRECISION_HINT": "f32" if self._precision == "f32" else "bf16",
+            # Pinned threads of two containers on a host would share the same first cores.
+            "ENABLE_CPU_PINNING": False,
+            "PERF_COUNT": self._profiled,
+        }
+        folder = None if self._profiled else cache_dir()
+        if folder is not None:
+            settings["CACHE_DIR"] = str(folder / "openvino")
+        return settings
+
+
+def _take_pixels(model: ov.Model) -> ov.Model:
+    """Normalisation as the graph's first nodes: OpenVINO fuses it, numpy needs three passes."""
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().preprocess().convert_element_type(ov.Type.f32).mean((MEAN * 255).tolist()).scale(
+        (STD * 255).tolist()
+    )
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    return steps.build()
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        sign in text for sign in ("alloc", "out of memory", "not enough memory")
+    )

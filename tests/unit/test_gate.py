@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from bisenet.gate import Gate, GateFull, gate_from_environment
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Visitor(threading.Thread):
+    """Enters a gate, notes its places in the queue, and stays until told to leave."""
+
+    def __init__(self, gate: Gate, order: list[int], number: int):
+        super().__init__(daemon=True)
+        self.gate, self.order, self.number = gate, order, number
+        self.places: list[int] = []
+        self.leave = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        with self.gate.admit(self.places.append):
+            self.order.append(self.number)
+            self.leave.wait(10)
+
+
+def test_first_come_first_served_and_everyone_sees_their_place() -> None:
+    gate, order = Gate(max_running=1, max_waiting=3), list[int]()
+    visitors = []
+    for number in range(4):
+        visitors.append(Visitor(gate, order, number))
+        until(lambda n=number: gate.running + gate.waiting == n + 1)  # type: ignore[misc]
+    for number, visitor in enumerate(visitors):
+        until(lambda n=number: len(order) == n + 1)  # type: ignore[misc]
+        visitor.leave.set()
+    for visitor in visitors:
+        visitor.join(10)
+    assert order == [0, 1, 2, 3]
+    assert visitors[0].places == []
+    assert visitors[3].places[0] == 3
+    assert visitors[3].places == sorted(visitors[3].places, reverse=True)
+    assert (gate.running, gate.waiting) == (0, 0)
+
+
+def test_a_full_queue_refuses_at_once_with_a_sentence() -> None:
+    gate, order = Gate(max_running=1, max_waiting=1), list[int]()
+    inside = Visitor(gate, order, 0)
+    until(lambda: gate.running == 1)
+    waiting = Visitor(gate, order, 1)
+    until(lambda: gate.waiting == 1)
+    start = time.monotonic()
+    with pytest.raises(GateFull, match="Try again in a moment"), gate.admit():
+        pass
+    assert time.monotonic() - start < 1
+    for visitor in (inside, waiting):
+        visitor.leave.set()
+        visitor.join(10)
+
+
+def test_who_leaves_the_queue_frees_the_place() -> None:
+    gate, order = Gate(max_running=1, max_waiting=2), list[int]()
+    inside = Visitor(gate, order, 0)
+    until(lambda: gate.running == 1)
+
+    def gone(place: int) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError), gate.admit(gone):
+        pass
+    assert gate.waiting == 0
+    inside.leave.set()
+    inside.join(10)
+    with gate.admit():
+        assert gate.running == 1
+
+
+def test_an_error_inside_lets_the_next_in() -> None:
+    gate = Gate()
+    with pytest.raises(RuntimeError), gate.admit():
+        raise RuntimeError
+    assert gate.running == 0
+
+
+def test_two_may_run() -> None:
+    gate, order = Gate(max_running=2), list[int]()
+    visitors = [Visitor(gate, order, n) for n in range(2)]
+    until(lambda: gate.running == 2)
+    for visitor in visitors:
+        visitor.leave.set()
+        visitor.join(10)
+
+
+def test_the_environment_sets_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BISENET_MAX_RUNNING", "3")
+    monkeypatch.setenv("BISENET_MAX_WAITING", "0")
+    gate = gate_from_environment()
+    assert (gate.max_running, gate.max_waiting) == (3, 0)
+    monkeypatch.setenv("BISENET_MAX_RUNNING", "many")
+    with pytest.raises(ValueError, match="BISENET_MAX_RUNNING must be a whole number"):
+        gate_from_environment()
+    with pytest.raises(ValueError, match="at least one"):
+        Gate(0)

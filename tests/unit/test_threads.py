@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bisenet import threads
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="ascii")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, None),
+        ({"sys/fs/cgroup/cpu.max": "max 100000"}, None),
+        ({"sys/fs/cgroup/cpu.max": "200000 100000"}, 2.0),
+        (
+            {
+                "proc/self/cgroup": "0::/kubepods/pod1",
+                "sys/fs/cgroup/kubepods/pod1/cpu.max": "max 100000",
+                "sys/fs/cgroup/kubepods/cpu.max": "150000 100000",
+                "sys/fs/cgroup/cpu.max": "400000 100000",
+            },
+            1.5,
+        ),
+        (
+            # A container that sees its own group as the root while /proc names the host's path.
+            {
+                "proc/self/cgroup": "0::/../../other",
+                "sys/fs/cgroup/cpu.max": "300000 100000",
+            },
+            3.0,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/docker/a\n3:cpu,cpuacct:/docker/a",
+                "sys/fs/cgroup/cpu/docker/a/cpu.cfs_quota_us": "250000",
+                "sys/fs/cgroup/cpu/docker/a/cpu.cfs_period_us": "100000",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            2.5,
+        ),
+        (
+            {
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "50000",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            0.5,
+        ),
+        ({"sys/fs/cgroup/cpu.max": "what is this"}, None),
+    ],
+)
+def test_the_smallest_quota_on_the_way_up_counts(
+    tmp_path: Path, files: dict[str, str], quota: float | None
+) -> None:
+    assert threads.cpu_quota(write(tmp_path, files)) == quota
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("50000", 1), ("150000", 1), ("200000", 2), ("9900000", 4)]
+)
+def test_whole_cpus_within_quota_and_affinity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cpus: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    root = write(tmp_path, {"sys/fs/cgroup/cpu.max": f"{quota} 100000"})
+    assert threads.usable_cpus(root) == cpus
+
+
+def test_the_environment_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BISENET_THREADS", "7")
+    assert threads.thread_count() == 7
+    monkeypatch.delenv("BISENET_THREADS")
+    assert threads.thread_count() == threads.usable_cpus() >= 1
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_a_wrong_number_of_threads_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("BISENET_THREADS", text)
+    with pytest.raises(ValueError, match="BISENET_THREADS must be a whole number"):
+        threads.thread_count()
