@@ -1,6 +1,8 @@
 # make run   set up and open the dashboard on http://localhost:8501
 # make test  set up and run the whole test suite
 # make lint  formatting, lint and types
+# make serve the production server on http://localhost:8080
+# make image-test, loadtest, audit, sbom, validators: see docs/operations.md and docs/security.md
 
 PYTHON ?= python3
 VENV   := .venv
@@ -8,11 +10,14 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
 PORT   ?= 8501
 
-.PHONY: run test lint format clean
+.PHONY: run serve test lint format clean image-test loadtest audit sbom validators
 
 run: $(VENV)/.runtime
 	@echo "==> Opening the dashboard on http://localhost:$(PORT) (stop it with Ctrl-C)"
 	@$(PY) -m streamlit run streamlit_app.py --server.port $(PORT)
+
+serve: $(VENV)/.runtime
+	@$(PY) -m bisenet.server
 
 test: $(VENV)/.dev
 	@echo "==> Running the tests"
@@ -26,6 +31,30 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+# The Dockerfile, really built and run without a Docker engine; Debian: apt-get install buildah mmdebstrap
+image-test: $(VENV)/.dev
+	PYTHON=$(CURDIR)/$(PY) bash tests/deploy/build_image.sh
+
+# On loopback only; Debian: apt-get install wrk haproxy
+loadtest: $(VENV)/.dev
+	$(PY) tests/deploy/loadtest.py $(ARGS)
+
+# checkov's dependencies are many and its own, so it lives apart.
+validators: .venv-validators/.done
+
+.venv-validators/.done: requirements-validators.txt
+	$(PYTHON) -m venv .venv-validators
+	.venv-validators/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+audit: validators
+	.venv-validators/bin/pip-audit -r requirements.txt
+
+sbom: validators $(VENV)/.runtime
+	mkdir -p build
+	.venv-validators/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(PY)
+	@echo "==> build/sbom.json"
 
 clean:
 	rm -rf $(VENV)

@@ -32,7 +32,7 @@ _HOMES = {
     "measure_regions": "bisenet.regions",
 }
 
-__all__ = [  # noqa: F822  (resolved lazily below)
+__all__ = [
     "CLASSES",
     "BiSeNet",
     "FaceParser",

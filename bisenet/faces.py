@@ -1,11 +1,15 @@
-"""Where the faces are, and the square crop that the network wants.
+"""The square crop that the network wants, and the way between it and the photo.
 
-For now the whole picture is one crop (``framing="whole"``).
+The network was trained on CelebAMask-HQ's aligned crops (Lee et al., CVPR 2020), which are cut by
+the rule of Karras et al. ("Progressive Growing of GANs", ICLR 2018, appendix C) from the eyes and
+the mouth. ``face_crop`` follows that rule. Photo and crop are tied by an affine matrix in which a
+whole number is the centre of a pixel, so both ways are exact to a fraction of a pixel.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -14,37 +18,131 @@ from numpy.typing import NDArray
 from bisenet.upsample import Rect
 
 Box = tuple[float, float, float, float]
+Point = tuple[float, float]
 
 # ImageNet's statistics, which the published checkpoints were trained with.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+PADDING = tuple(int(v) for v in np.round(MEAN * 255))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crop:
     """A square view of a photo.
 
-    ``box`` is the part of the photo that it shows (pixels: x0, y0, x1, y1), ``content`` the
-    rectangle of the square that this part fills (x, y, width, height); the rest is padding.
+    Attributes:
+        matrix: ``(2, 3)`` f64, from the photo's pixels (x, y) to the square's.
+        size: the square's side, pixels.
+        shape: the photo's height and width.
+        content: for a view of the whole photo, the rectangle of the square that it fills
+            (x, y, width, height); empty for a view of a part.
     """
 
-    box: Rect
-    content: Rect
+    matrix: NDArray[np.float64] = field(repr=False)
     size: int
+    shape: tuple[int, int]
+    content: Rect = (0, 0, 0, 0)
+
+    @cached_property
+    def inverse(self) -> NDArray[np.float64]:
+        """``(2, 3)``, from the square's pixels to the photo's."""
+        return np.asarray(cv2.invertAffineTransform(self.matrix), dtype=np.float64)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a view of the whole photo, upright, its proportions kept."""
+        return self.content[2] > 0
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the square to one of the photo."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+    @property
+    def side(self) -> float:
+        """Side of the square in the photo's pixels."""
+        return self.size / self.scale
+
+    @property
+    def turn(self) -> float:
+        """How far the square lies turned in the photo, degrees clockwise as seen, -180..180."""
+        across = self.inverse[:, 0]
+        return float(np.degrees(np.arctan2(across[1], across[0])))
+
+    @property
+    def centre(self) -> Point:
+        """Centre of the square in the photo's pixels."""
+        middle = (self.size - 1) / 2
+        x, y = self.to_photo(np.array([[middle, middle]]))[0]
+        return (float(x), float(y))
+
+    def at(self, size: int) -> Crop:
+        """The same view of the photo at another number of pixels."""
+        ratio = size / self.size
+        matrix = self.matrix * ratio
+        matrix[:, 2] += 0.5 * ratio - 0.5
+        return Crop(matrix, size, self.shape)
+
+    def to_crop(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points ``(N, 2)`` of the photo (x, y) in the square's pixels."""
+        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def to_photo(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points ``(N, 2)`` of the square (x, y) in the photo's pixels."""
+        return points @ self.inverse[:, :2].T + self.inverse[:, 2]
+
+    @cached_property
+    def window(self) -> Rect:
+        """The upright rectangle of the photo that holds all the square shows: x, y, w, h."""
+        edge = self.size - 0.5
+        square = np.array([[-0.5, -0.5], [edge, -0.5], [edge, edge], [-0.5, edge]])
+        corners = self.to_photo(square)
+        height, width = self.shape
+        x0, y0 = np.clip(np.floor(corners.min(0) + 0.5), 0, (width, height)).astype(int).tolist()
+        x1, y1 = np.clip(np.ceil(corners.max(0) + 0.5), 0, (width, height)).astype(int).tolist()
+        return (x0, y0, max(0, x1 - x0), max(0, y1 - y0))
 
     def sample(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The crop's pixels, ``(size, size, 3)``, from a photo ``(H, W, 3)``."""
-        x0, y0, x1, y1 = self.box
+        """The square's pixels, ``(size, size, 3)``, from the photo ``(H, W, 3)``.
+
+        Pixels are averaged where the photo is finer than the square. Beyond the photo lies
+        ImageNet's mean colour, which the network sees as zeros.
+        """
+        if self.is_whole:
+            return self._sample_whole(pixels)
+        x, y, width, height = self.window
+        if width == 0 or height == 0:
+            return np.tile(np.array(PADDING, np.uint8), (self.size, self.size, 1))
+        part = pixels[y : y + height, x : x + width]
+        # Maps a pixel of ``part``, perhaps shrunk, to the square.
+        matrix = self.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ (x, y)
+        if self.scale < 0.9:
+            small = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+            factor = np.array([width / small[0], height / small[1]])
+            part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+            matrix[:, 2] += matrix[:, :2] @ (0.5 * factor - 0.5)
+            matrix[:, :2] *= factor
+        square = cv2.warpAffine(
+            part,
+            matrix,
+            (self.size, self.size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=PADDING,
+        )
+        return np.asarray(square, dtype=np.uint8)
+
+    def _sample_whole(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         x, y, width, height = self.content
-        part = pixels[y0:y1, x0:x1]
+        part = pixels
         if part.shape[:2] != (height, width):
             shrinks = height < part.shape[0]
             interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            part = cv2.resize(part, (width, height), interpolation=interpolation)
+            part = np.asarray(cv2.resize(part, (width, height), interpolation=interpolation))
         if (height, width) == (self.size, self.size):
             return part
-        padding = np.round(MEAN * 255).astype(np.uint8)
-        square = np.tile(padding, (self.size, self.size, 1))
+        square = np.tile(np.array(PADDING, np.uint8), (self.size, self.size, 1))
         square[y : y + height, x : x + width] = part
         return square
 
@@ -54,8 +152,25 @@ def whole_crop(height: int, width: int, size: int) -> Crop:
     scale = size / max(height, width)
     inner_width = min(size, max(1, round(width * scale)))
     inner_height = min(size, max(1, round(height * scale)))
-    content = ((size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
-    return Crop((0, 0, width, height), content, size)
+    x, y = (size - inner_width) // 2, (size - inner_height) // 2
+    fx, fy = inner_width / width, inner_height / height
+    matrix = np.array([[fx, 0, x + 0.5 * fx - 0.5], [0, fy, y + 0.5 * fy - 0.5]])
+    return Crop(matrix, size, (height, width), (x, y, inner_width, inner_height))
+
+
+def square_crop(centre: Point, side: float, turn: float, size: int, shape: tuple[int, int]) -> Crop:
+    """A square of the photo, ``side`` pixels wide, turned clockwise by ``turn`` degrees.
+
+    Args:
+        centre: x, y in the photo's pixels.
+        size: pixels of the crop.
+        shape: the photo's height and width.
+    """
+    scale, angle = size / side, np.deg2rad(turn)
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    linear = np.array([[cos, sin], [-sin, cos]])
+    offset = (size - 1) / 2 - linear @ np.array(centre)
+    return Crop(np.column_stack([linear, offset]), size, shape)
 
 
 def normalise(crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,82 +11,91 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet import upsample
-from bisenet.classes import BACKGROUND, NUM_CLASSES
+from bisenet.classes import BACKGROUND
 from bisenet.engines import EngineInfo, open_engine
 from bisenet.faces import Box, Crop, normalise, whole_crop
+from bisenet.finder import MIN_SCORE, Finder, Found
+from bisenet.framing import Landmarks, face_crop, find_landmarks
+from bisenet.parsing import Face as Face
+from bisenet.parsing import Parsing as Parsing
+from bisenet.parsing import face_extent, own_labels
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
 
 FramingName = Literal["auto", "whole"]
 FRAMINGS: tuple[str, ...] = get_args(FramingName)
+Progress = Callable[[int, int], None]
+
+MAX_FACES = 30
+# Faces whose eyes are nearer than this, in the photo's pixels, leave too little to parse: a face
+# of 40 pixels from hairline to chin has its eyes 13 apart.
+MIN_EYE_DISTANCE = 13.0
+# Crops that the network sees at once: more would cost memory and save little time.
+BATCH = 4
 
 
-@dataclass(frozen=True)
-class Face:
-    """One parsed face.
+@dataclass
+class _Canvas:
+    """The photo's composite while faces are painted on it.
 
-    Attributes:
-        box: where it lies, in the photo's pixels: x0, y0, x1, y1.
-        score: mean confidence over the pixels that are not background, 0..1.
-        mask: ``(H, W)`` uint8, this face's class ids at the photo's resolution.
-        crop: the square that the network saw.
-        logits: ``(19, S/8, S/8)`` f16, what the network said about that square.
+    ``claim`` is how strongly the pixel's face holds it, 0..255; None where there is but one face.
     """
 
-    box: Box
-    score: float
-    mask: NDArray[np.uint8] = field(repr=False)
-    crop: Crop = field(repr=False)
-    logits: NDArray[np.float16] = field(repr=False)
+    mask: NDArray[np.uint8]
+    confidence: NDArray[np.float32]
+    owner: NDArray[np.uint8]
+    claim: NDArray[np.uint8] | None
+    faces: list[Face] = field(default_factory=list)
 
-    @cached_property
-    def _probabilities(self) -> NDArray[np.float32]:
-        return upsample.softmax(upsample.to_crop(self.logits.astype(np.float32), self.crop.size))
+    @classmethod
+    def blank(cls, shape: tuple[int, int], several: bool) -> _Canvas:
+        return cls(
+            np.zeros(shape, np.uint8),
+            np.ones(shape, np.float32),
+            np.zeros(shape, np.uint8),
+            np.zeros(shape, np.uint8) if several else None,
+        )
 
+    def paint(self, logits: NDArray[np.float32], crop: Crop, marks: Landmarks | None) -> None:
+        """Paint a face; where it meets another, the one with the stronger claim keeps a pixel.
 
-@dataclass(frozen=True)
-class Parsing:
-    """A photo and what was found in it.
+        A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
+        rim a crop shows the neighbour, whose own crop sees more of it.
+        """
+        number = len(self.faces) + 1
+        surface = upsample.Surface.of(logits, crop.size)
+        x, y, width, height = crop.window
+        here = np.s_[y : y + height, x : x + width]
+        labels, take = upsample.label_window(surface, crop.matrix, crop.window)
+        sure = upsample.warp_plane(surface.confidence, surface, crop.matrix, crop.window)
+        if self.claim is not None:
+            plane = surface.confidence * _middle_weight(surface.confidence.shape[0])
+            claim = upsample.warp_plane(plane, surface, crop.matrix, crop.window)
+            level = np.round(claim * 255).astype(np.uint8)
+            take &= level > self.claim[here]
+            np.copyto(self.claim[here], level, where=take)
+        np.copyto(self.mask[here], labels, where=take)
+        np.copyto(self.confidence[here], sure, where=take)
+        np.copyto(self.owner[here], np.uint8(number), where=take)
+        self.faces.append(
+            Face(
+                id=number,
+                box=face_extent(logits, crop),
+                score=0.0,
+                # At full detail the parts are told more exactly than when the crop was framed.
+                turn=crop.turn if marks is None else face_crop(marks, 1, crop.shape).turn,
+                eyes=marks.eyes if marks is not None and marks.both_eyes else None,
+                window=crop.window,
+                labels=labels,
+                shape=crop.shape,
+                crop=crop,
+                logits=logits.astype(np.float16),
+            )
+        )
 
-    Attributes:
-        image: ``(H, W, 3)`` uint8, the photo, upright sRGB.
-        mask: ``(H, W)`` uint8, class ids, at the photo's own resolution.
-        confidence: ``(H, W)`` f32, probability of the winning class.
-        faces: largest first.
-        timings: stage to milliseconds, in the order of the stages.
-        engine: what ran the network.
-        weights: the name of the weights.
-    """
-
-    image: NDArray[np.uint8] = field(repr=False)
-    mask: NDArray[np.uint8] = field(repr=False)
-    confidence: NDArray[np.float32] = field(repr=False)
-    faces: tuple[Face, ...] = field(repr=False)
-    timings: Mapping[str, float]
-    engine: EngineInfo
-    weights: str
-
-    @property
-    def classes(self) -> tuple[int, ...]:
-        """Ids of the classes that hold at least one pixel, in class order."""
-        counts = np.bincount(self.mask.ravel(), minlength=NUM_CLASSES)
-        return tuple(int(i) for i in np.flatnonzero(counts))
-
-    def probability(self, class_id: int) -> NDArray[np.float32]:
-        """Probability of one class at every pixel, ``(H, W)``: the soft edge of a region."""
-        face = self.faces[0]
-        return upsample.resize_plane(face._probabilities[class_id], face.crop.content, self._shape)
-
-    def entropy(self) -> NDArray[np.float32]:
-        """How unsure the network is, bits a pixel, ``(H, W)``: 0 is certain, 4.25 is no idea."""
-        face = self.faces[0]
-        p = np.clip(face._probabilities, 1e-7, 1.0)
-        bits = -(p * np.log2(p)).sum(axis=0)
-        return upsample.resize_plane(bits, face.crop.content, self._shape)
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        return (self.mask.shape[0], self.mask.shape[1])
+    def finished(self) -> tuple[Face, ...]:
+        """The faces, each with the pixels that it kept and its mean confidence over them."""
+        return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
 
 
 class FaceParser:
@@ -95,7 +103,7 @@ class FaceParser:
 
     Args:
         weights: a name of the manifest, or a checkpoint's path.
-        engine: ``auto`` or ``torch``.
+        engine: one of ``bisenet.engines.ENGINES``; ``auto`` takes the fastest.
 
     Raises:
         ValueError: there is no such engine.
@@ -106,6 +114,7 @@ class FaceParser:
         self.weights = resolve(weights)
         self.input_size = self.weights.input_size
         self._engine = open_engine(engine, weights)
+        self._finder = Finder(self._engine.infer)
 
     @property
     def engine(self) -> EngineInfo:
@@ -113,47 +122,181 @@ class FaceParser:
         return self._engine.info
 
     def parse(
-        self, image: Image.Image | NDArray[np.uint8], framing: FramingName = "auto"
+        self,
+        image: Image.Image | NDArray[np.uint8],
+        framing: FramingName = "auto",
+        boxes: Sequence[Box] | None = None,
+        max_faces: int = MAX_FACES,
+        progress: Progress | None = None,
     ) -> Parsing:
         """Parse a photo.
 
         Args:
             image: a PIL image, or ``(H, W, 3)`` uint8 RGB.
-            framing: ``whole`` says that the image is one aligned face crop. ``auto`` will search
-                for faces; until it does, it means ``whole``.
+            framing: ``auto`` searches for faces; where there is none, the whole image is parsed
+                as it is and ``Parsing.notices`` says so. ``whole`` says that the image already is
+                one aligned face crop and skips the search.
+            boxes: faces boxed by hand (x0, y0, x1, y1 in the photo's pixels, from brow to chin),
+                in place of the search.
+            max_faces: of more faces than this, the largest are parsed; 1 to 254.
+            progress: called with the number of faces done and their total.
 
         Raises:
-            ValueError: the array is not ``(H, W, 3)`` uint8, it is empty, or the framing is
-                unknown.
+            ValueError: the array is not ``(H, W, 3)`` uint8, it is empty, the framing is unknown,
+                a box is empty or outside the photo, or ``max_faces`` is out of range.
+            EngineError: there is not enough memory.
         """
         if framing not in FRAMINGS:
             raise ValueError(f"There is no framing {framing!r}; choose: {', '.join(FRAMINGS)}.")
+        if not 1 <= max_faces <= 254:
+            raise ValueError(f"max_faces is 1 to 254, not {max_faces}.")
         clock = Stopwatch()
         pixels = _as_pixels(image)
+        notices: list[str] = []
+        found: list[Found] = []
+        if boxes is not None or framing == "auto":
+            with clock.stage("find"):
+                if boxes is not None:
+                    found = self._frame_boxes(pixels, boxes, notices)
+                else:
+                    found = self._finder.find(pixels)
+            found = _parseable(found, boxes is not None, notices)
+        left_out = max(0, len(found) - max_faces)
+        if left_out:
+            notices.append(
+                f"{len(found)} faces were found; the {max_faces} largest were parsed. "
+                "Raise the limit to parse more."
+            )
+            found = found[:max_faces]
+        canvas = self._parse_faces(pixels, found, boxes is not None, clock, progress)
+        if canvas is not None:
+            with clock.stage("upsample"):
+                faces = canvas.finished()
+            mask, confidence, owner = canvas.mask, canvas.confidence, canvas.owner
+            views = faces
+        else:
+            if framing == "auto":
+                other = "other " if notices else ""
+                notices.append(f"No {other}face was found, so the whole image was parsed as it is.")
+            view, confidence = self._parse_whole(pixels, clock)
+            mask, owner = view.labels, np.ones(view.shape, np.uint8)
+            views = (view,)
+            faces = views if framing == "whole" else ()
+            if progress is not None:
+                progress(1, 1)
+        return Parsing(
+            image=pixels,
+            mask=mask,
+            confidence=confidence,
+            faces=faces,
+            timings=clock.timings,
+            engine=self.engine,
+            weights=self.weights.name,
+            notices=tuple(notices),
+            left_out=left_out,
+            views=views,
+            owner=owner,
+        )
+
+    def _frame_boxes(
+        self, pixels: NDArray[np.uint8], boxes: Sequence[Box], notices: list[str]
+    ) -> list[Found]:
+        height, width = pixels.shape[:2]
+        found = []
+        for number, box in enumerate(boxes, start=1):
+            x0, y0, x1, y1 = box
+            if not (x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0):
+                raise ValueError(f"Box {number} {tuple(box)} holds nothing of the photo.")
+            one = self._finder.frame_box(pixels, box)
+            if one.marks is None:
+                notices.append(
+                    f"No eyes and mouth were told apart in box {number}; it was parsed as it is."
+                )
+            found.append(one)
+        return sorted(found, key=lambda f: -f.crop.side)
+
+    def _parse_faces(
+        self,
+        pixels: NDArray[np.uint8],
+        found: Sequence[Found],
+        by_hand: bool,
+        clock: Stopwatch,
+        progress: Progress | None,
+    ) -> _Canvas | None:
+        """The faces on a canvas; None where not one of them holds at full detail."""
+        if not found:
+            return None
+        canvas = _Canvas.blank((pixels.shape[0], pixels.shape[1]), len(found) > 1)
+        for start in range(0, len(found), BATCH):
+            part = found[start : start + BATCH]
+            with clock.stage("crop"):
+                crops = [one.crop.at(self.input_size) for one in part]
+                squares = np.stack([crop.sample(pixels) for crop in crops])
+            with clock.stage("normalise"):
+                batch = normalise(squares)
+            with clock.stage("network"):
+                logits = self._engine.infer(batch)
+            with clock.stage("upsample"):
+                for crop, view in zip(crops, logits, strict=True):
+                    marks = find_landmarks(view, crop)
+                    if by_hand or (marks is not None and marks.score >= MIN_SCORE):
+                        canvas.paint(view, crop, marks)
+            if progress is not None:
+                progress(min(start + BATCH, len(found)), len(found))
+        return canvas if canvas.faces else None
+
+    def _parse_whole(
+        self, pixels: NDArray[np.uint8], clock: Stopwatch
+    ) -> tuple[Face, NDArray[np.float32]]:
+        """The whole image as one view, and its confidence."""
+        height, width = pixels.shape[:2]
         with clock.stage("crop"):
-            crop = whole_crop(pixels.shape[0], pixels.shape[1], self.input_size)
+            crop = whole_crop(height, width, self.input_size)
             square = crop.sample(pixels)
         with clock.stage("normalise"):
             batch = normalise(square[None])
         with clock.stage("network"):
             (logits,) = self._engine.infer(batch)
         with clock.stage("upsample"):
-            shape = (pixels.shape[0], pixels.shape[1])
             mask, confidence = upsample.label_pixels(
-                upsample.to_crop(logits, crop.size), crop.content, shape
+                upsample.to_crop(logits, crop.size), crop.content, (height, width)
             )
             head = mask != BACKGROUND
             score = float(confidence[head].mean()) if head.any() else 0.0
-        face = Face(
-            box=(0.0, 0.0, float(shape[1]), float(shape[0])),
+        view = Face(
+            id=1,
+            box=(0.0, 0.0, float(width), float(height)),
             score=score,
-            mask=mask,
+            turn=0.0,
+            eyes=None,
+            window=(0, 0, width, height),
+            labels=mask,
+            shape=(height, width),
             crop=crop,
             logits=logits.astype(np.float16),
         )
-        return Parsing(
-            pixels, mask, confidence, (face,), clock.timings, self.engine, self.weights.name
+        return view, confidence
+
+
+def _parseable(found: Sequence[Found], by_hand: bool, notices: list[str]) -> list[Found]:
+    """The faces that are large enough; what is left out is said."""
+    distances = [np.inf if f.marks is None else f.marks.eye_distance for f in found]
+    small = [d for d in distances if d < MIN_EYE_DISTANCE]
+    if small and not by_hand:
+        found = [f for f, d in zip(found, distances, strict=True) if d >= MIN_EYE_DISTANCE]
+        many = len(small) > 1
+        notices.append(
+            f"{len(small)} {'faces are' if many else 'face is'} too small to parse: "
+            f"{'their' if many else 'its'} eyes are {max(small):.0f} pixels apart"
+            f"{' or less' if many else ''}, and {MIN_EYE_DISTANCE:.0f} are needed."
         )
+    return list(found)
+
+
+def _middle_weight(n: int) -> NDArray[np.float32]:
+    """1 in the middle of a crop, falling to 0.25 at its corners, ``(n, n)``."""
+    axis = np.linspace(-1, 1, n, dtype=np.float32)
+    return np.asarray(np.clip(1.1 - 0.45 * (axis[:, None] ** 2 + axis**2), 0.25, 1), np.float32)
 
 
 def _as_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from skimage.measure import regionprops_table
 
-from bisenet.classes import BY_NAME, CLASSES, NUM_CLASSES
+from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
 from bisenet.parser import Parsing
 
 # Column to what it means and its unit, in the order of the table.
@@ -33,48 +33,77 @@ COLUMNS: dict[str, str] = {
 NOT_HEAD = (BY_NAME["background"].id, BY_NAME["cloth"].id)
 
 
-def measure_regions(parsing: Parsing) -> pd.DataFrame:
-    """Measure every region that is present.
+def measure_regions(parsing: Parsing, by_face: bool = False) -> pd.DataFrame:
+    """Measure every region that is present, in the whole photo or face by face.
 
     Area, box, centroid and perimeter (the 4-neighbourhood estimate of Benkrid and Crookes) are
     scikit-image's ``regionprops``.
 
+    Args:
+        by_face: a row for each region of each face instead, without background, and a column
+            ``face`` in front with the face's id. ``head_share`` is of that face's head.
+
     Returns:
         One row a region in class order, with the columns of ``COLUMNS``. ``head_share`` is
-        missing for background and clothes. Empty for an empty mask.
+        missing for background and clothes. Empty for an empty mask, and for no faces.
     """
+    size = parsing.mask.size
+    if not by_face:
+        return _measure(parsing.image, parsing.mask, parsing.confidence, (0, 0), size)
+    tables = []
+    for face in parsing.faces:
+        x, y, width, height = face.window
+        here = np.s_[y : y + height, x : x + width]
+        table = _measure(parsing.image[here], face.labels, parsing.confidence[here], (x, y), size)
+        table = table[table["class_id"] != BACKGROUND]
+        table.insert(0, "face", face.id)
+        tables.append(table)
+    if not tables:
+        return pd.DataFrame(columns=["face", *COLUMNS])
+    return pd.concat(tables, ignore_index=True)
+
+
+def _measure(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    confidence: NDArray[np.float32],
+    origin: tuple[int, int],
+    photo_pixels: int,
+) -> pd.DataFrame:
+    """The table for a window of the photo that begins at ``origin`` (x, y)."""
     # regionprops leaves label 0 out, and background is a region here.
     table = regionprops_table(
-        parsing.mask.astype(np.uint8) + 1,
+        mask.astype(np.uint8) + 1,
         properties=("label", "area", "bbox", "centroid", "perimeter"),
     )
     ids = table["label"].astype(int) - 1
     area = table["area"].astype(int)
     is_head = ~np.isin(ids, NOT_HEAD)
     head_area = int(area[is_head].sum())
-    colors = _mean_colors(parsing.image, parsing.mask)
+    colors = _mean_colors(image, mask)
     boxes = np.stack([table[f"bbox-{i}"].astype(int) for i in (1, 0, 3, 2)], axis=1)
+    x, y = origin
     frame = pd.DataFrame(
         {
             "class_id": ids,
             "name": [CLASSES[i].name for i in ids],
             "region": [CLASSES[i].title for i in ids],
             "area_px": area,
-            "image_share": area / parsing.mask.size,
+            "image_share": area / photo_pixels,
             "head_share": np.where(is_head, area / max(head_area, 1), np.nan),
-            "left_px": boxes[:, 0],
-            "top_px": boxes[:, 1],
-            "right_px": boxes[:, 2],
-            "bottom_px": boxes[:, 3],
-            "centroid_x_px": table["centroid-1"],
-            "centroid_y_px": table["centroid-0"],
+            "left_px": boxes[:, 0] + x,
+            "top_px": boxes[:, 1] + y,
+            "right_px": boxes[:, 2] + x,
+            "bottom_px": boxes[:, 3] + y,
+            "centroid_x_px": table["centroid-1"] + x,
+            "centroid_y_px": table["centroid-0"] + y,
             "perimeter_px": table["perimeter"],
             "parts": [
-                count_parts(parsing.mask[top:bottom, left:right] == class_id)
+                count_parts(mask[top:bottom, left:right] == class_id)
                 for class_id, (left, top, right, bottom) in zip(ids, boxes, strict=True)
             ],
             "mean_color": [_hex(colors[i]) for i in ids],
-            "confidence": _means(parsing.confidence, parsing.mask)[ids],
+            "confidence": _means(confidence, mask)[ids],
         }
     )
     return frame[list(COLUMNS)]

@@ -7,7 +7,12 @@ from PIL import Image
 
 
 def astronaut() -> Image.Image:
-    """Eileen Collins, NASA, public domain: scikit-image's test picture, framed around the face."""
+    """Eileen Collins, NASA, public domain: scikit-image's test picture, 512 x 512."""
     from skimage import data
 
-    return Image.fromarray(np.ascontiguousarray(data.astronaut()[0:240, 105:345]))
+    return Image.fromarray(data.astronaut())
+
+
+def astronaut_face() -> Image.Image:
+    """The same, cut around the face roughly as a training crop is, 240 x 240."""
+    return Image.fromarray(np.ascontiguousarray(np.asarray(astronaut())[0:240, 105:345]))

@@ -1,23 +1,34 @@
 """Explore: a photo, its regions, their sizes, and what the parse took."""
 
+from functools import partial
 from pathlib import PurePath
 
 import streamlit as st
 
 from bisenet import detail
-from bisenet.dashboard import charts, compare_panel, export_menu, gallery_strip, shell, tables
+from bisenet.dashboard import (
+    charts,
+    compare_panel,
+    export_menu,
+    face_choice,
+    face_marks,
+    shell,
+    tables,
+)
 from bisenet.dashboard.intake import intake
+from bisenet.dashboard.strip import gallery_strip
 from bisenet.dashboard.viewer import viewer
 
 shell.ensure_frame()
 intake()
-gallery_strip.gallery_strip(shell.gallery())
+gallery_strip(shell.gallery())
 
 view = shell.current_view()
 parsing = view.parsing
 stem = PurePath(view.name).stem
-for notice in view.notices:
+for notice in (*view.notices, *parsing.notices):
     st.info(notice, icon=":material/info:")
+face_marks.offers(parsing)
 
 other = compare_panel.choose(view)
 looked_at = viewer(
@@ -28,6 +39,8 @@ looked_at = viewer(
     compare=compare_panel.picture(other) if other else None,
     title=view.name,
     key="viewer",
+    on_box=partial(face_marks.mark, view),
+    on_dismiss=partial(face_marks.dismiss, view),
 )
 unsure = detail.doubtful(view.regions)
 if unsure:
@@ -43,9 +56,10 @@ if other:
 
 st.subheader("Regions")
 st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
-tables.region_table(view.regions)
+measured = view.of_face(face_choice.choose(parsing, looked_at.face))
+tables.region_table(measured.regions)
 areas, stages = st.columns([3, 2], gap="large")
-areas.plotly_chart(charts.area_chart(view.regions), key="areas", config=charts.CONFIG)
+areas.plotly_chart(charts.area_chart(measured.regions), key="areas", config=charts.CONFIG)
 stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages", config=charts.CONFIG)
 height, width = parsing.mask.shape
 stages.caption(f"{width} x {height} px, {parsing.engine}, weights {parsing.weights}.")

@@ -6,12 +6,11 @@ import streamlit as st
 
 from bisenet import detail, proportions
 from bisenet.classes import BACKGROUND, CLASSES
-from bisenet.dashboard import charts, downloads, region_charts, region_panel, shell
+from bisenet.dashboard import charts, downloads, face_choice, region_charts, region_panel, shell
 from bisenet.dashboard.viewer import viewer
 
 shell.ensure_frame()
 view = shell.current_view()
-parsing = view.parsing
 stem = PurePath(view.name).stem
 
 picture, hand = st.columns([3, 2], gap="large")
@@ -23,8 +22,11 @@ with picture:
         faces=view.faces,
         title=view.name,
         key="viewer-regions",
+        controls=False,
     )
 with hand:
+    view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
+    parsing = view.parsing
     class_id = region_panel.choose(parsing.classes, looked_at.selected)
     region = CLASSES[class_id]
     region_panel.cut_out(parsing, class_id, stem)

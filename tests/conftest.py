@@ -21,7 +21,7 @@ needs_labelled_faces = pytest.mark.skipif(
 @pytest.fixture(scope="session")
 def portrait() -> Image.Image:
     """A real face, framed like a training crop."""
-    return samples.astronaut()
+    return samples.astronaut_face()
 
 
 @pytest.fixture(scope="session")

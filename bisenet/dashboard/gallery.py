@@ -6,6 +6,7 @@ session. No Streamlit either, so that it can be tested without a browser.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 from collections import OrderedDict
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet import export
+from bisenet.faces import Box
 from bisenet.images import display_name, read_photo
-from bisenet.parser import Parsing
+from bisenet.parser import MAX_FACES, Parsing
 from bisenet.regions import measure_regions
 
 MAX_PHOTOS = 20
@@ -70,6 +72,17 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What a person asked of a photo's faces.
+
+    ``boxes`` are boxed by hand, in the photo's pixels; None leaves the faces to the search.
+    """
+
+    boxes: tuple[Box, ...] | None = None
+    max_faces: int = MAX_FACES
+
+
+@dataclass(frozen=True)
 class View:
     """A parsed photo with all that a page shows of it, made once."""
 
@@ -83,11 +96,24 @@ class View:
 
     @property
     def faces(self) -> list[dict[str, Any]]:
-        """The faces as the viewer wants them: ``id``, ``box`` in photo pixels, ``score``."""
+        """The faces as the viewer wants them: ``id``, ``box`` in its photo's pixels, ``score``."""
         return [
-            {"id": number, "box": face.box, "score": face.score}
-            for number, face in enumerate(self.parsing.faces, start=1)
+            {"id": f.id, "box": tuple(v * self.scale for v in f.box), "score": f.score}
+            for f in self.parsing.faces
         ]
+
+    @property
+    def scale(self) -> float:
+        """The shown photo's pixels for each of the photo's own; less than 1 for a large one."""
+        return _display_scale(*self.parsing.mask.shape)
+
+    def of_face(self, face_id: int | None) -> View:
+        """The same view with one face's labels and measurements; all of it for None."""
+        face = next((f for f in self.parsing.faces if f.id == face_id), None)
+        if face is None or len(self.parsing.faces) == 1:
+            return self
+        parsing = dataclasses.replace(self.parsing, mask=face.mask)
+        return dataclasses.replace(self, parsing=parsing, regions=measure_regions(parsing))
 
     @property
     def nbytes(self) -> int:
@@ -127,7 +153,8 @@ class Gallery:
         self.max_photos = max_photos
         self.max_bytes = max_bytes
         self._photos: OrderedDict[str, StoredPhoto] = OrderedDict()
-        self._views: OrderedDict[tuple[str, str], View] = OrderedDict()
+        self._views: OrderedDict[tuple[str, str, Wish], View] = OrderedDict()
+        self._wishes: dict[str, Wish] = {}
         self.selected: str | None = None
 
     @property
@@ -157,6 +184,7 @@ class Gallery:
     def remove(self, photo_id: str) -> None:
         """Forget a photo; the newest of the others is looked at next."""
         self._photos.pop(photo_id, None)
+        self._wishes.pop(photo_id, None)
         for key in [key for key in self._views if key[0] == photo_id]:
             del self._views[key]
         if self.selected == photo_id:
@@ -166,11 +194,20 @@ class Gallery:
         """Forget every photo."""
         self._photos.clear()
         self._views.clear()
+        self._wishes.clear()
         self.selected = None
 
-    def view(self, photo: StoredPhoto, weights: str, make: Callable[[], View]) -> View:
-        """The parsed view of a photo under some weights, made on first use."""
-        key = (photo.id, weights)
+    def wish(self, photo_id: str) -> Wish:
+        """What was asked of a photo's faces; the sample has an id too."""
+        return self._wishes.get(photo_id, Wish())
+
+    def set_wish(self, photo_id: str, wish: Wish) -> None:
+        """Ask for it, from the photo's next view on."""
+        self._wishes[photo_id] = wish
+
+    def view(self, photo_id: str, weights: str, make: Callable[[], View]) -> View:
+        """The parsed view of a photo under some weights, as wished, made on first use."""
+        key = (photo_id, weights, self.wish(photo_id))
         view = self._views.pop(key, None) or make()
         self._views[key] = view
         while len(self._views) > 1 and sum(v.nbytes for v in self._views.values()) > self.max_bytes:
@@ -185,7 +222,7 @@ def _for_display(
     parsing: Parsing,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
     height, width = parsing.mask.shape
-    scale = min(1.0, (DISPLAY_PIXELS / (height * width)) ** 0.5)
+    scale = _display_scale(height, width)
     if scale == 1.0:
         return parsing.image, parsing.mask, parsing.confidence
     size = (round(width * scale), round(height * scale))
@@ -194,3 +231,7 @@ def _for_display(
         cv2.resize(parsing.mask, size, interpolation=cv2.INTER_NEAREST),
         cv2.resize(parsing.confidence, size, interpolation=cv2.INTER_AREA),
     )
+
+
+def _display_scale(height: int, width: int) -> float:
+    return float(min(1.0, (DISPLAY_PIXELS / (height * width)) ** 0.5))

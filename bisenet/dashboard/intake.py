@@ -17,7 +17,8 @@ def intake() -> None:
     """Draw the upload box and the camera, and say what went wrong with the last files."""
     # A new key after every intake empties the box: the gallery shows the photos from there on.
     key = f"upload-{st.session_state.get(_ROUND, 0)}"
-    st.file_uploader(
+    upload, camera = st.columns([4, 1], vertical_alignment="bottom", gap="medium")
+    upload.file_uploader(
         "Add photos of faces",
         type=list(EXTENSIONS),
         accept_multiple_files=True,
@@ -26,7 +27,7 @@ def intake() -> None:
         on_change=_take_uploads,
         args=(key,),
     )
-    if st.toggle("Use the camera", key="camera_on"):
+    if camera.toggle("Use the camera", key="camera_on"):
         st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
     for problem in st.session_state.get(_PROBLEMS, ()):
         st.error(problem, icon=":material/broken_image:")

@@ -11,6 +11,8 @@ from bisenet.dashboard.gallery import View, make_view
 from bisenet.parser import FaceParser
 from bisenet.turns import parse_in_turn
 
+SAMPLE_NAME = "Sample: astronaut"
+
 
 @st.cache_resource(show_spinner="Loading the network…", max_entries=4)
 def get_parser(weights: str) -> FaceParser:
@@ -22,4 +24,4 @@ def get_parser(weights: str) -> FaceParser:
 def sample_view(weights: str) -> View:
     """The sample face, parsed once for everyone: nobody's own photo is ever cached here."""
     parse = partial(parse_in_turn, get_parser(weights))
-    return make_view(samples.astronaut(), "Sample: astronaut", parse)
+    return make_view(samples.astronaut(), SAMPLE_NAME, parse)

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 import streamlit as st
 from PIL import Image
 
-from bisenet import weights
+from bisenet import samples, weights
 from bisenet.dashboard import resources
-from bisenet.dashboard.gallery import Gallery, StoredPhoto, View, make_view
+from bisenet.dashboard.gallery import Gallery, View, Wish, make_view
 from bisenet.gate import GateFull
 from bisenet.images import load_image
-from bisenet.parser import Parsing
+from bisenet.parser import BATCH, Parsing
 from bisenet.turns import parse_in_turn
 
 SAMPLE = "sample"
@@ -83,8 +83,13 @@ def session_mark() -> str:
 
 def current_view() -> View:
     """What the page looks at: the selected photo, or the sample. Parsed once, then kept."""
+    return view_of(current_id(), current_weights())
+
+
+def current_id() -> str:
+    """The id of what the page looks at: the selected photo's, or ``SAMPLE``."""
     photo = gallery().current
-    return view_of(photo.id if photo else SAMPLE, current_weights())
+    return photo.id if photo else SAMPLE
 
 
 def view_of(photo_id: str, weights_name: str) -> View:
@@ -93,27 +98,43 @@ def view_of(photo_id: str, weights_name: str) -> View:
     Weights that cannot be loaded end the page with the reason.
     """
     photo = next((p for p in gallery().photos if p.id == photo_id), None)
+    wish = gallery().wish(photo_id)
 
-    def make(photo: StoredPhoto) -> View:
+    def make() -> View:
         parser = resources.get_parser(weights_name)
+        name = photo.name if photo else resources.SAMPLE_NAME
         place = st.empty()
 
         def show(position: int) -> None:
             ahead = "you are next" if position == 1 else f"{position - 1} are before you"
             place.info(f"Other photos are being parsed: {ahead}.", icon=":material/hourglass:")
 
-        def parse(image: Image.Image) -> Parsing:
-            with st.spinner(f"Parsing {photo.name}…"):
-                return parse_in_turn(parser, image, on_position=show, session=session_mark())
+        def progress(done: int, total: int) -> None:
+            if total > BATCH:  # fewer are done at once
+                place.progress(done / total, f"Face {done} of {total}")
 
-        view = make_view(load_image(photo.data), photo.name, parse, photo.notices)
+        def parse(image: Image.Image) -> Parsing:
+            with st.spinner(f"Parsing {name}…"):
+                return parse_in_turn(
+                    parser,
+                    image,
+                    boxes=wish.boxes,
+                    max_faces=wish.max_faces,
+                    progress=progress,
+                    on_position=show,
+                    session=session_mark(),
+                )
+
+        image = load_image(photo.data) if photo else samples.astronaut()
+        view = make_view(image, name, parse, photo.notices if photo else ())
         place.empty()
         return view
 
     try:
-        if photo is None:
+        # The sample as it comes is everyone's; faces boxed in it are this session's.
+        if photo is None and wish == Wish():
             return resources.sample_view(weights_name)
-        return gallery().view(photo, weights_name, lambda: make(photo))
+        return gallery().view(photo_id, weights_name, make)
     except weights.WeightsError as error:
         st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
         st.stop()

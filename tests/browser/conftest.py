@@ -107,9 +107,11 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium; tests are skipped where there is none."""
     playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
     path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"no Chromium on the PATH ({', '.join(CHROMIUM_NAMES)})")
     with playwright_api.sync_playwright() as playwright:
+        if path is None and Path(playwright.chromium.executable_path).exists():
+            path = playwright.chromium.executable_path
+        if path is None:
+            pytest.skip(f"no Chromium on the PATH ({', '.join(CHROMIUM_NAMES)}), nor Playwright's")
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
         opened.close()

@@ -69,6 +69,17 @@ def explore() -> None:
             {"id": 1, "box": [120, 60, 400, 400], "score": 0.98},
             {"id": 2, "box": [420, 100, 560, 300], "score": 0.91},
         ]
+    faces = st.session_state.get("faces", faces)
+
+    def mark(box: tuple[float, float, float, float]) -> None:
+        st.session_state["faces"] = [*faces, {"id": len(faces) + 1, "box": box, "score": 0.5}]
+        st.session_state["told"] = ["box", *box]
+
+    def dismiss(face_id: int) -> None:
+        st.session_state["faces"] = [face for face in faces if face["id"] != face_id]
+        st.session_state["told"] = ["dismiss", face_id]
+
+    by_hand = {"on_box": mark, "on_dismiss": dismiss} if "marks" in st.query_params else {}
     if "broken" in st.query_params:
         labels = labels[: len(labels) // 2]
     compare = None
@@ -80,7 +91,8 @@ def explore() -> None:
         select_region(17)
     if st.button("Set parameter"):
         st.query_params["other"] = "1"
-    view = viewer(photo, labels, confidence, faces, compare, title="first")
+    view = viewer(photo, labels, confidence, faces, compare, title="first", **by_hand)
+    st.text(f"told={st.session_state.get('told')}")
     show(view)
 
 

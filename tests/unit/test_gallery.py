@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bisenet.dashboard.gallery import Gallery, StoredPhoto, View, make_view
+from bisenet.dashboard.gallery import Gallery, StoredPhoto, View, Wish, make_view
 from bisenet.images import ImageError
 from bisenet.parser import FaceParser
 
@@ -63,7 +63,7 @@ def test_removing_moves_on_and_clearing_returns_to_the_sample() -> None:
 
 @pytest.fixture
 def maker(parser: FaceParser) -> Callable[[], View]:
-    return lambda: make_view(Image.new("RGB", (64, 48), "grey"), "grey", parser)
+    return lambda: make_view(Image.new("RGB", (64, 48), "grey"), "grey", parser.parse)
 
 
 def test_a_photo_is_parsed_once_for_each_set_of_weights(maker: Callable[[], View]) -> None:
@@ -76,25 +76,42 @@ def test_a_photo_is_parsed_once_for_each_set_of_weights(maker: Callable[[], View
     photo = photo_of(1)
     gallery.add(photo)
     for weights in ("one", "one", "two", "one"):
-        gallery.view(photo, weights, make)
+        gallery.view(photo.id, weights, make)
     assert len(calls) == 2
     gallery.remove(photo.id)
     gallery.add(photo)
-    gallery.view(photo, "one", make)
+    gallery.view(photo.id, "one", make)
     assert len(calls) == 3
+
+
+def test_faces_by_hand_are_part_of_the_view_and_go_with_the_photo(
+    maker: Callable[[], View],
+) -> None:
+    gallery, photo = Gallery(), photo_of(1)
+    gallery.add(photo)
+    found = gallery.view(photo.id, "w", maker)
+    gallery.set_wish(photo.id, Wish(boxes=((1.0, 2.0, 20.0, 25.0),)))
+    marked = gallery.view(photo.id, "w", maker)
+    assert marked is not found
+    assert gallery.view(photo.id, "w", maker) is marked
+    gallery.set_wish(photo.id, Wish())
+    assert gallery.view(photo.id, "w", maker) is found
+    gallery.set_wish(photo.id, Wish(max_faces=100))
+    gallery.remove(photo.id)
+    assert gallery.wish(photo.id) == Wish()
 
 
 def test_views_are_bounded_too(maker: Callable[[], View]) -> None:
     one = maker()
     gallery = Gallery(max_bytes=one.nbytes * 2 + 10)
     photos = [photo_of(shade) for shade in range(4)]
-    views = [gallery.view(photo, "w", maker) for photo in photos]
-    assert gallery.view(photos[-1], "w", maker) is views[-1]
-    assert gallery.view(photos[0], "w", maker) is not views[0]
+    views = [gallery.view(photo.id, "w", maker) for photo in photos]
+    assert gallery.view(photos[-1].id, "w", maker) is views[-1]
+    assert gallery.view(photos[0].id, "w", maker) is not views[0]
 
 
 def test_a_large_photo_is_shown_smaller_but_measured_whole(parser: FaceParser) -> None:
-    view = make_view(Image.new("RGB", (5000, 3000), "white"), "large", parser)
+    view = make_view(Image.new("RGB", (5000, 3000), "white"), "large", parser.parse)
     assert view.parsing.mask.shape == (3000, 5000)
     labels = np.asarray(Image.open(io.BytesIO(view.labels_png)))
     shown = Image.open(io.BytesIO(view.photo_jpeg))

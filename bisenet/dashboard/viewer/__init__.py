@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, TypedDict
 
 import streamlit as st
@@ -16,7 +17,10 @@ from bisenet.classes import CLASSES
 from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet, upright_size
 from bisenet.dashboard.viewer.state import (
     PARAMS,
+    Box,
     ViewState,
+    read_box,
+    read_face,
     read_message,
     read_view_state,
     to_message,
@@ -66,6 +70,9 @@ def viewer(
     title: str = "",
     key: str = "viewer",
     on_change: Callable[[], None] | None = None,
+    controls: bool = True,
+    on_box: Callable[[Box], None] | None = None,
+    on_dismiss: Callable[[int], None] | None = None,
 ) -> ViewState:
     """Shows a photo with its regions; returns the view as the server knows it.
 
@@ -82,6 +89,10 @@ def viewer(
         title: the photo's name, for screen readers and above the pictures of a comparison.
         key: the widget's key.
         on_change: called before the rerun that a selection causes.
+        controls: False leaves the panel of switches out.
+        on_box: offers to box a face by hand; called with the rectangle (x0, y0, x1, y1 in the
+            pixels of ``photo``) before the rerun that it causes.
+        on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
 
     Raises:
         ValueError: a photo's bytes are not a picture.
@@ -109,9 +120,14 @@ def viewer(
             "defaults": to_message(ViewState(), 0),
             "pictures": pictures,
             "push": memory["push"],
+            "controls": controls,
+            "marking": on_box is not None,
+            "dismissing": on_dismiss is not None,
         },
         default={"view": to_message(view, memory["seq"])},
         on_view_change=on_change or _nothing,
+        on_box_change=partial(_boxed, key, pictures[0], on_box),
+        on_dismiss_change=partial(_dismissed, key, on_dismiss),
     )
     _remember(result.get("view"))
     return current_view()
@@ -181,6 +197,22 @@ def _remember(message: object) -> None:
     if isinstance(sequence, int) and sequence > memory["seq"]:
         memory["view"] = view
         memory["seq"] = sequence
+
+
+def _boxed(key: str, picture: Mapping[str, Any], on_box: Callable[[Box], None] | None) -> None:
+    message = st.session_state[key].get("box")
+    box = read_box(message, picture["width"], picture["height"])
+    if box is not None and on_box is not None:
+        _remember(message.get("view"))
+        on_box(box)
+
+
+def _dismissed(key: str, on_dismiss: Callable[[int], None] | None) -> None:
+    message = st.session_state[key].get("dismiss")
+    face = read_face(message)
+    if face is not None and on_dismiss is not None:
+        _remember(message.get("view"))
+        on_dismiss(face)
 
 
 def _nothing() -> None:

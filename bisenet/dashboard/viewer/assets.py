@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).parent
 # In the order in which they build on one another.
 MODULES = (
     *("dom", "png", "labels", "smooth", "raster", "paints", "view", "store", "assets"),
-    *("pane", "interact", "toolbar", "controls", "viewer", "main"),
+    *("pane", "interact", "mark", "toolbar", "controls", "viewer", "main"),
 )
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal, cast
 
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
 
 Mode = Literal["fill", "outline", "both"]
+Box = tuple[float, float, float, float]
 
 MODES: tuple[Mode, ...] = ("fill", "outline", "both")
 PARAMS = ("hide", "show", "opacity", "mode", "select", "face")
@@ -85,6 +87,22 @@ def read_message(message: object) -> ViewState | None:
     )
 
 
+def read_box(message: object, width: int, height: int) -> Box | None:
+    """The rectangle in a message, clipped to the picture; None where it holds nothing of it."""
+    box = message.get("box") if isinstance(message, Mapping) else None
+    if not (isinstance(box, list) and len(box) == 4 and all(_is_number(v) for v in box)):
+        return None
+    x0, x1 = (min(max(float(v), 0.0), float(width)) for v in box[::2])
+    y0, y1 = (min(max(float(v), 0.0), float(height)) for v in box[1::2])
+    return (x0, y0, x1, y1) if x1 - x0 >= 1 and y1 - y0 >= 1 else None
+
+
+def read_face(message: object) -> int | None:
+    """The face's number in a message."""
+    face = message.get("face") if isinstance(message, Mapping) else None
+    return cast("int", face) if _is_int(face, 1, _MAX_FACE) else None
+
+
 def to_message(view: ViewState, sequence: int) -> dict[str, Any]:
     """The same shape that the browser sends; ``sequence`` grows with every change of the view."""
     return {**asdict(view), "hidden": list(view.hidden), "seq": sequence}
@@ -92,6 +110,10 @@ def to_message(view: ViewState, sequence: int) -> dict[str, Any]:
 
 def _is_int(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _whole_number(text: str, low: int, high: int) -> int | None:

@@ -1,7 +1,7 @@
 // One picture on its stage: two canvases (photo below, overlay above), face frames, the before/after
 // divider, the label at the pointer, and the loading and failed states.
 
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
 import { percent, valueAt } from "./labels.js";
 import { compose, createFrame, resample } from "./raster.js";
 import { paintsFor } from "./paints.js";
@@ -102,15 +102,38 @@ export class Pane {
 
   buildFaces(faces) {
     this.faces.replaceChildren();
-    if (faces.length < 2) return;
+    // Only the first picture's faces can be changed; the second is there to compare with.
+    const dismissing = Boolean(this.viewer.data.dismissing) && this.index === 0;
+    if (faces.length < 2 && !dismissing) return;
+    this.faces.classList.toggle("alone", faces.length < 2);
     for (const { id, box } of faces) {
       const label = `Face ${id} of ${faces.length}`;
-      const choose = () => this.viewer.selectFace(id);
+      const choose = () => this.viewer.selectFace(id, this);
       const badge = h("button.badge", { text: id, "aria-label": label, title: label, on: { click: choose } });
-      const frame = h("div.face", { "data-id": id }, badge);
-      frame.dataset.box = box.join(" ");
-      this.faces.append(frame);
+      const frame = this.addFrame(box, h("div.chip", {}, badge, dismissing ? this.dismissal(id) : null));
+      frame.dataset.id = id;
     }
+  }
+
+  dismissal(id) {
+    const label = `Dismiss face ${id}`;
+    const dismiss = () => this.viewer.dismissFace(id);
+    return h("button.dismiss", { "aria-label": label, title: label, on: { click: dismiss } }, icon("cross"));
+  }
+
+  /** @param {number[]} box in photo pixels @param {Node} [chip] none while the server looks at it */
+  addFrame(box, chip) {
+    const frame = h(chip ? "div.face" : "div.face.waiting", { "data-box": box.join(" ") }, chip);
+    this.faces.append(frame);
+    return frame;
+  }
+
+  /** @returns {number[]|null} a face's box in 0..1 */
+  boxOf(id) {
+    const frame = [...this.faces.children].find((one) => one.dataset.id === String(id));
+    if (!frame) return null;
+    const { width, height } = this.size;
+    return frame.dataset.box.split(" ").map((value, i) => Number(value) / (i % 2 ? height : width));
   }
 
   placeFaces() {
@@ -126,7 +149,7 @@ export class Pane {
       frame.style.height = `${(bottom - top) * 100}%`;
       const chosen = store.view.face === Number(frame.dataset.id);
       frame.classList.toggle("chosen", chosen);
-      frame.firstChild.setAttribute("aria-pressed", String(chosen));
+      frame.querySelector(".badge")?.setAttribute("aria-pressed", String(chosen));
     }
   }
 

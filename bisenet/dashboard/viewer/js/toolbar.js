@@ -28,6 +28,19 @@ export class Toolbar {
       icon("split"),
       h("span", { text: "Before / after" }),
     );
+    this.mark = h(
+      "button.tool.wide.mark",
+      {
+        "aria-pressed": "false",
+        "aria-label": "Mark a face",
+        title: "Mark a face that was missed: drag a rectangle around it",
+        hidden: "",
+        // A click without a count of clicks came from the keyboard.
+        on: { click: (event) => viewer.marker.toggle(event.detail === 0) },
+      },
+      icon("mark"),
+      h("span", { text: "Mark a face" }),
+    );
     this.factor = h("button.tool.factor", {
       title: "Show the whole picture",
       on: { click: () => zoom.reset() },
@@ -39,6 +52,7 @@ export class Toolbar {
       "div.toolbar",
       { role: "toolbar", "aria-label": "Picture" },
       this.split,
+      this.mark,
       h("span.spring"),
       this.out,
       this.factor,
@@ -60,12 +74,14 @@ export class Toolbar {
   }
 
   update() {
-    const { zoom, store } = this.viewer;
+    const { zoom, store, marker, data } = this.viewer;
     const percent = `${Math.round(zoom.factor * 100)}\u202f%`;
     this.factor.textContent = percent;
     this.factor.setAttribute("aria-label", `${percent}, show the whole picture`);
     this.out.disabled = zoom.factor <= 1;
     this.factor.disabled = zoom.factor <= 1;
     this.split.setAttribute("aria-pressed", String(store.split !== null));
+    this.mark.hidden = !data?.marking;
+    this.mark.setAttribute("aria-pressed", String(marker.on));
   }
 }

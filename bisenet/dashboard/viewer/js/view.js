@@ -2,6 +2,9 @@
 // size can share one view.
 
 const MAX_ZOOM = 24;
+// Going to a part of the picture: its size on the stage, and no closer than this.
+const ROOM = 1.7;
+const MAX_LOOK = 8;
 
 /** Zoom state with listeners. */
 export class Zoom {
@@ -32,6 +35,12 @@ export class Zoom {
     const next = Math.min(MAX_ZOOM, Math.max(1, factor));
     const [u, v] = this.toImage(fx, fy);
     this.move(u - (fx - 0.5) / next, v - (fy - 0.5) / next, next);
+  }
+
+  /** Brings a part of the picture, in 0..1, to the middle with some room around it. */
+  show(x0, y0, x1, y1) {
+    const factor = Math.min(MAX_LOOK, 1 / (ROOM * Math.max(x1 - x0, y1 - y0)));
+    this.move((x0 + x1) / 2, (y0 + y1) / 2, factor);
   }
 
   reset() {

@@ -5,6 +5,7 @@ import { loadPicture, pictureKey } from "./assets.js";
 import { percent } from "./labels.js";
 import { Controls } from "./controls.js";
 import { Pane } from "./pane.js";
+import { Marker } from "./mark.js";
 import { Toolbar } from "./toolbar.js";
 import { interact } from "./interact.js";
 import { store } from "./store.js";
@@ -12,6 +13,8 @@ import { Zoom } from "./view.js";
 
 // A double click must not send two selections, and fast arrow keys not one each.
 const SEND_AFTER_MS = 300;
+// How long the faces stay as they are when the server has nothing to say to a change of them.
+const ANSWER_MS = 8000;
 
 export class Viewer {
   /** @param {ShadowRoot|HTMLElement} parent */
@@ -22,6 +25,9 @@ export class Viewer {
     this.hover = null;
     this.panes = [];
     this.shown = "";
+    this.photos = "";
+    this.cameFrom = null; // the view before a face was gone to
+    this.busyUntil = 0;
     this.listener = (change) => this.changed(change);
     this.moved = () => this.viewMoved();
     this.panesElement = h("div.panes");
@@ -32,8 +38,9 @@ export class Viewer {
   }
 
   /** Called by Streamlit on mount, on new data and on a theme change. */
-  update({ data, setStateValue }) {
+  update({ data, setStateValue, setTriggerValue }) {
     this.setStateValue = setStateValue;
+    this.setTriggerValue = setTriggerValue;
     this.classes = data.classes;
     if (!this.controls) {
       store.configure(data.classes, data.defaults);
@@ -42,8 +49,11 @@ export class Viewer {
       this.zoom.listeners.add(this.moved);
     }
     this.data = data;
+    this.busyUntil = 0;
+    this.root.classList.toggle("bare", !data.controls);
     const key = data.pictures.map(pictureKey).join(" ");
     if (key !== this.shown) this.open(key);
+    else this.buildFaces();
     store.applyPush(data.push);
     this.changed({});
     this.send(); // a selection made just before a page change may not have been told yet
@@ -52,6 +62,7 @@ export class Viewer {
   assemble() {
     this.controls = new Controls(this);
     this.toolbar = new Toolbar(this);
+    this.marker = new Marker(this);
     const picture = h("div.picture", {}, this.panesElement, this.toolbar.element);
     this.root.append(h("div.layout", {}, picture, this.controls.element), this.live);
   }
@@ -73,7 +84,15 @@ export class Viewer {
     }
     this.root.classList.toggle("comparing", pictures.length > 1);
     this.hover = null;
-    this.zoom.reset();
+    this.marker.stop();
+    // Other labels of the same photo, after a face was marked, leave the view where it is.
+    const photos = pictures.map((picture) => picture.photo).join(" ");
+    const arrived = photos !== this.photos;
+    this.photos = photos;
+    if (arrived) {
+      this.cameFrom = null;
+      this.zoom.reset();
+    }
     pictures.forEach((picture, i) => {
       this.panes[i].pane.reserve(picture);
       this.panes[i].pane.showLoading();
@@ -83,7 +102,7 @@ export class Viewer {
     if (this.shown !== key) return;
     results.forEach(({ status, value, reason }, i) => {
       const { pane } = this.panes[i];
-      if (status === "fulfilled") pane.show(value, pictures[i].faces ?? []);
+      if (status === "fulfilled") pane.show(value, this.data.pictures[i].faces ?? []);
       else pane.showFailure(reason?.message ?? "", () => this.open(key));
     });
     const stats = results.filter((r) => r.status === "fulfilled").map((r) => r.value.stats);
@@ -92,7 +111,12 @@ export class Viewer {
     this.controls.build(stats);
     const { selected } = store.view;
     if (selected !== null && !stats.some((s) => s.has(selected))) this.select(null);
+    if (arrived) this.goTo(this.panes[0].pane.boxOf(store.view.face));
     this.changed({});
+  }
+
+  buildFaces() {
+    this.panes.forEach(({ pane }, i) => pane.picture && pane.buildFaces(this.data.pictures[i].faces ?? []));
   }
 
   /** Redraws what a change of the shared view touches. */
@@ -109,6 +133,7 @@ export class Viewer {
   viewMoved() {
     this.toolbar.update();
     this.root.classList.toggle("zoomed", this.zoom.factor > 1);
+    this.marker.show();
     for (const { pane } of this.panes) pane.requestDraw(true);
   }
 
@@ -160,12 +185,56 @@ export class Viewer {
     this.send();
   }
 
-  selectFace(id) {
-    store.set({ face: store.view.face === id ? null : id });
+  /** Chooses a face and goes to it, or goes back where it is chosen already. */
+  selectFace(id, pane) {
+    const face = store.view.face === id ? null : id;
+    store.set({ face });
+    this.goTo(pane.boxOf(face));
     this.send();
   }
 
+  /** @param {number[]|null} box in 0..1; null goes back to the view before */
+  goTo(box) {
+    const { x, y, factor } = this.zoom;
+    if (box) {
+      this.cameFrom ??= { x, y, factor };
+      this.zoom.show(...box);
+    } else if (this.cameFrom) {
+      this.zoom.move(this.cameFrom.x, this.cameFrom.y, this.cameFrom.factor);
+      this.cameFrom = null;
+    }
+  }
+
+  /** @param {number[]} box in photo pixels */
+  markFace(box) {
+    if (this.tell("box", { box })) {
+      this.panes[0].pane.addFrame(box);
+      this.changed({});
+    }
+  }
+
+  dismissFace(id) {
+    const frame = this.panes[0].pane.faces.querySelector(`[data-id="${id}"]`);
+    if (this.tell("dismiss", { face: id })) frame?.classList.add("leaving");
+  }
+
+  /**
+   * One message about the faces. They are numbered anew by what follows, so none stays chosen, and a
+   * second change has to wait for the new numbers.
+   */
+  tell(name, what) {
+    if (performance.now() < this.busyUntil) return false;
+    this.busyUntil = performance.now() + ANSWER_MS;
+    this.cameFrom = null;
+    store.set({ face: null });
+    store.sent = store.choice();
+    clearTimeout(this.timer);
+    this.setTriggerValue(name, { ...what, view: { ...store.view, seq: store.sequence } });
+    return true;
+  }
+
   clear() {
+    this.goTo(null);
     store.set({ selected: null, face: null });
     this.live.textContent = "Selection cleared";
     this.send();

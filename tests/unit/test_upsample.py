@@ -1,0 +1,116 @@
+"""From coarse logits to labels at the photo's resolution, however the crop lies in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bisenet import upsample
+from bisenet.faces import square_crop, whole_crop
+from bisenet.upsample import Surface, label_window, warp_plane
+
+
+def _random_logits(grid: int = 16, classes: int = 19) -> NDArray[np.float32]:
+    rng = np.random.default_rng(3)
+    return rng.normal(0, 2, (classes, grid, grid)).astype(np.float32)
+
+
+def _at(logits: NDArray[np.float32], points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Logits at points of the crop, ``(C, P)``, by the book."""
+    grid = logits.shape[-1]
+    q = np.clip(points * (grid - 1) / (size - 1), 0, grid - 1)
+    i = np.minimum(q.astype(int), grid - 2)
+    f = q - i
+    a, b, c, d = (logits[:, i[:, 1] + y, i[:, 0] + x] for y in (0, 1) for x in (0, 1))
+    upper, lower = a + (b - a) * f[:, 0], c + (d - c) * f[:, 0]
+    return np.asarray(upper + (lower - upper) * f[:, 1])
+
+
+def test_the_whole_crop_is_labelled_as_the_published_code_does() -> None:
+    torch = pytest.importorskip("torch")
+    logits = _random_logits()
+    wide = torch.nn.functional.interpolate(
+        torch.from_numpy(logits)[None], size=(128, 128), mode="bilinear", align_corners=True
+    )[0].numpy()
+    crop = whole_crop(128, 128, 128)
+    labels, confidence = upsample.label_pixels(
+        upsample.to_crop(logits, 128), crop.content, (128, 128)
+    )
+    lead = np.sort(wide, axis=0)
+    clear = lead[-1] - lead[-2] > 1e-4
+    assert np.array_equal(labels[clear], wide.argmax(0)[clear])
+    assert clear.mean() > 0.99
+    assert confidence == pytest.approx(upsample.softmax(wide).max(0), abs=1e-5)
+
+
+@pytest.mark.parametrize(("side", "turn"), [(300.0, 0.0), (310.0, 21.0), (57.0, -140.0)])
+def test_every_pixel_of_a_turned_crop_gets_the_class_that_leads_there(
+    side: float, turn: float
+) -> None:
+    logits = _random_logits()
+    crop = square_crop((200.3, 180.8), side, turn, 128, (400, 420))
+    labels, covered = label_window(Surface.of(logits, 128), crop.matrix, crop.window)
+    x, y, width, height = crop.window
+    rows, columns = np.mgrid[:height, :width]
+    points = crop.to_crop(np.stack([columns.ravel() + x, rows.ravel() + y], 1).astype(float))
+    inside = ((points > 0.1) & (points < 126.9)).all(1)
+    assert covered.ravel()[inside].all()
+    assert not covered.ravel()[((points < -1) | (points > 128)).any(1)].any()
+    wanted = _at(logits, points[inside], 128)
+    lead = np.sort(wanted, axis=0)
+    # Noise has winners that are smaller than the samples are apart; a network's have not.
+    same = labels.ravel()[inside] == wanted.argmax(0)
+    assert same[lead[-1] - lead[-2] > 0.05].mean() > 0.999
+    assert same.mean() > 0.995
+
+
+@pytest.mark.parametrize("turn", [0.0, 28.0])
+def test_a_disc_comes_back_where_it_was(turn: float) -> None:
+    """A disc in the photo, seen in the crop's coarse logits, keeps its centre and its size."""
+    shape, middle, radius = (900, 900), np.array([431.7, 466.2]), 140.0
+    crop = square_crop((450, 450), 600, turn, 512, shape)
+    axis = np.linspace(0, 511, 64)
+    at = crop.to_photo(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2))
+    inside = radius - np.hypot(*(at - middle).T)
+    logits = np.zeros((19, 64, 64), np.float32)
+    logits[1] = inside.reshape(64, 64) / 10
+    labels, _ = label_window(Surface.of(logits, 512), crop.matrix, crop.window)
+    ys, xs = np.nonzero(labels == 1)
+    centre = np.array([xs.mean() + crop.window[0], ys.mean() + crop.window[1]])
+    assert np.hypot(*(centre - middle)) < 0.1
+    assert np.sqrt(len(xs) / np.pi) == pytest.approx(radius, abs=0.5)
+
+
+def test_strips_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    surface = Surface.of(_random_logits(), 128)
+    crop = square_crop((100, 100), 150, 12, 128, (200, 200))
+    whole, _ = label_window(surface, crop.matrix, crop.window)
+    monkeypatch.setattr(upsample, "STRIP_PIXELS", 1700)
+    strips, _ = label_window(surface, crop.matrix, crop.window)
+    # The nearest cell is rounded to a thousandth of a pixel, from each strip's own origin.
+    assert (whole == strips).mean() > 0.9999
+
+
+def test_boundaries_at_24_megapixels_are_no_stairs() -> None:
+    """A straight boundary stays within a pixel of a line, though a logit cell has 47 pixels."""
+    logits = np.zeros((19, 64, 64), np.float32)
+    axis = np.arange(64, dtype=np.float32)
+    logits[1] = axis[None, :] - 0.37 * axis[:, None] - 20.2
+    crop = square_crop((2000, 2000), 3000, 5, 512, (4000, 6000))
+    window = (1800, 900, 500, 2200)
+    labels, _ = label_window(Surface.of(logits, 512), crop.matrix, window)
+    edges = labels.argmax(axis=1)
+    rows = np.flatnonzero((edges > 0) & (labels[:, -1] == 1))
+    assert len(rows) > 500
+    line = np.polyval(np.polyfit(rows, edges[rows], 1), rows)
+    assert np.abs(line - edges[rows]).max() < 1.0
+
+
+def test_confidence_is_read_between_samples() -> None:
+    surface = Surface.of(_random_logits(), 128)
+    ramp = np.tile(np.arange(surface.confidence.shape[0], dtype=np.float32), (61, 1))
+    crop = square_crop((50, 50), 64, 0, 128, (100, 100))
+    values = warp_plane(ramp, surface, crop.matrix, (30, 40, 20, 3))
+    steps = np.diff(values[0])
+    assert steps == pytest.approx(np.full(19, 2 * 60 / 127), abs=0.07)
