@@ -1,0 +1,207 @@
+"""The production server: the dashboard, the HTTP API, health, readiness and metrics.
+
+    python -m bisenet.server            # http://localhost:8080; settings: docs/operations.md
+
+One process, one event loop; parses run in threads behind the process's one gate. On SIGTERM the
+server stops being ready, lets what runs and waits finish, and leaves within
+``BISENET_SHUTDOWN_SECONDS``. ``streamlit run streamlit_app.py`` runs the dashboard alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from streamlit import config
+from streamlit.starlette import App
+
+from bisenet.gate import process_gate
+from bisenet.runlog import process_log
+from bisenet.serving import logs, openapi
+from bisenet.serving.api import ParseRoute
+from bisenet.serving.lifecycle import Lifecycle
+from bisenet.serving.metrics import Metrics
+from bisenet.serving.models import Models
+from bisenet.serving.security import Security
+from bisenet.serving.settings import Settings
+
+SCRIPT = Path(__file__).resolve().parent.parent / "streamlit_app.py"
+LOG = logging.getLogger("bisenet.server")
+
+# What must hold in production, whatever a config file or the environment says.
+_STREAMLIT_OPTIONS: dict[str, object] = {
+    "global.developmentMode": False,
+    "server.headless": True,
+    "server.fileWatcherType": "none",
+    "server.runOnSave": False,
+    "server.enableXsrfProtection": True,
+    "server.enableCORS": True,  # Streamlit's name for: protection against other origins
+    "server.enableStaticServing": False,
+    "client.showErrorDetails": "none",
+    "client.toolbarMode": "minimal",
+    "browser.gatherUsageStats": False,
+}
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+# Of the time to leave: what open connections get to close after the last parse.
+_CLOSING_SECONDS = 3.0
+
+
+def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
+    """The ASGI app. Its lifespan loads the model in the background; ``/readyz`` says when."""
+    metrics = Metrics(lifecycle)
+    process_log().listen(metrics.observe)
+    models = Models(settings.weights)
+    parse = ParseRoute(lifecycle, models, metrics, settings.body_seconds)
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok", headers={"cache-control": "no-store"})
+
+    async def readyz(_: Request) -> Response:
+        problem = lifecycle.problem
+        return PlainTextResponse(
+            problem or "ready", 503 if problem else 200, {"cache-control": "no-store"}
+        )
+
+    async def prometheus(_: Request) -> Response:
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def description(_: Request) -> Response:
+        return JSONResponse(openapi.document())
+
+    async def parse_photo(request: Request) -> Response:
+        return await parse(request)
+
+    async def no_route(request: Request) -> Response:
+        # Without this, Streamlit would answer with its page.
+        known = request.url.path in ("/api/parse", "/api/openapi.json")
+        code, status = ("wrong_method", 405) if known else ("no_route", 404)
+        error = {"code": code, "message": "See /api/openapi.json for what there is."}
+        return JSONResponse({"id": request.state.id, "error": error}, status)
+
+    def script_failed(error: Exception) -> None:
+        metrics.script_errors.inc()
+        LOG.error("dashboard", exc_info=error)
+
+    @asynccontextmanager
+    async def lifespan(_: App) -> AsyncIterator[None]:
+        # A daemon, so that a server told to go while it loads does not wait for the network.
+        threading.Thread(target=_warm, args=(models, lifecycle), name="warm", daemon=True).start()
+        yield
+
+    return App(
+        SCRIPT,
+        lifespan=lifespan,
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", prometheus),
+            Route("/api/openapi.json", description),
+            Route("/api/parse", parse_photo, methods=["POST"]),
+            Route("/api/{rest:path}", no_route, methods=_METHODS),
+        ],
+        middleware=[
+            Middleware(logs.RequestLog, metrics=metrics),
+            Middleware(Security, settings=settings),
+        ],
+        on_script_error=script_failed,
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn, leaving politely: not ready first, work finished, then gone."""
+
+    def __init__(self, uvicorn_config: uvicorn.Config, settings: Settings, lifecycle: Lifecycle):
+        super().__init__(uvicorn_config)
+        self._settings = settings
+        self._lifecycle = lifecycle
+        self._linger = settings.drain_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal ends the wait."""
+        if self._lifecycle.draining:
+            self.should_exit = True
+            return
+        if sig == signal.SIGINT:
+            self._linger = 0.0
+        self._lifecycle.drain()
+        LOG.info("draining")
+        # A parse cannot be interrupted, and Python would wait for its thread at exit.
+        last = threading.Timer(self._settings.shutdown_seconds, os._exit, (1,))
+        last.daemon = True
+        last.start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; True ends the main loop."""
+        if await super().on_tick(counter):
+            return True
+        spent = self._lifecycle.draining_seconds
+        if not self._lifecycle.draining or spent < self._linger:
+            return False
+        return self._lifecycle.idle or spent >= self._settings.shutdown_seconds - _CLOSING_SECONDS
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    try:
+        settings = Settings.from_environment()
+        lifecycle = Lifecycle(process_gate())
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    app = create_app(settings, lifecycle)
+    for option, value in {**_STREAMLIT_OPTIONS, "server.port": settings.port}.items():
+        config.set_option(option, value)
+    logs.configure(settings.log_format)
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=settings.host or "0.0.0.0",
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            ws_max_size=_megabytes("server.maxMessageSize"),
+            ws="websockets-sansio",
+            ws_ping_interval=30,
+            ws_ping_timeout=30,
+            timeout_graceful_shutdown=int(_CLOSING_SECONDS),
+        ),
+        settings,
+        lifecycle,
+    )
+    server.run()
+    LOG.info("stopped")
+    return 0 if server.started else 3
+
+
+def _warm(models: Models, lifecycle: Lifecycle) -> None:
+    try:
+        parser = models.warm()
+    except Exception:
+        # Never ready: the probe keeps people away and the orchestrator starts another.
+        lifecycle.failed("weights")
+        LOG.exception("the network cannot be loaded")
+        return
+    lifecycle.loaded()
+    LOG.info("ready", extra={"fields": {"engine": str(parser.engine)}})
+
+
+def _megabytes(option: str) -> int:
+    return int(config.get_option(option)) * 2**20
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the production server is made of; ``bisenet.server`` puts it together."""

@@ -1,0 +1,240 @@
+"""``POST /api/parse``: a photo in, its measurements and its mask out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from PIL import UnidentifiedImageError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message
+
+from bisenet import export
+from bisenet.engines import ENGINES
+from bisenet.gate import GateFull
+from bisenet.images import MAX_BYTES, ImageError, read_photo
+from bisenet.parser import FRAMINGS, Parsing
+from bisenet.regions import measure_regions
+from bisenet.runlog import process_log
+from bisenet.serving.forms import FormError, Upload, read_form
+from bisenet.serving.lifecycle import Busy, Lifecycle
+from bisenet.serving.metrics import Metrics
+from bisenet.serving.models import Models
+
+LOG = logging.getLogger("bisenet.api")
+JSON, PNG = "application/json", "image/png"
+_MESSAGES = {
+    "draining": "This server is going away. Try again: another one will answer.",
+    "loading": "The server is still loading the network. Try again in a moment.",
+}
+
+
+class ApiError(Exception):
+    """An answer that is not 200: status, a stable code for programs, a sentence for people."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = {}):
+        super().__init__(message)
+        self.status, self.code, self.headers = status, code, dict(headers)
+
+
+class _ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    parsing: Parsing
+    regions: pd.DataFrame
+    mask_png: bytes
+    notices: tuple[str, ...]
+
+
+class ParseRoute:
+    """The route's handler.
+
+    Photos queue at the same gate as the dashboard's. Decoding waits for its turn as well, so that
+    the memory of decoded photos is bounded by the gate and not by the number of clients.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, models: Models, metrics: Metrics, body_seconds: float):
+        self._lifecycle = lifecycle
+        self._models = models
+        self._metrics = metrics
+        self._body_seconds = body_seconds
+        gate = lifecycle.gate
+        # Threads of its own: requests that wait here must not keep the dashboard's files waiting.
+        self._pool = ThreadPoolExecutor(gate.max_running + gate.max_waiting, "parse")
+        self._mean_seconds = 0.5
+
+    async def __call__(self, request: Request) -> Response:
+        """Handle one request."""
+        log: dict[str, object] = request.state.log
+        try:
+            response = await self._handle(request, log)
+            log["outcome"] = "ok"
+            return response
+        except ApiError as error:
+            return self._refuse(request, error)
+        except _ClientGone:
+            return self._refuse(request, ApiError(499, "client_gone", "Nobody is there."))
+        except Exception:
+            LOG.exception("a parse failed", extra={"fields": {"id": request.state.id}})
+            return self._refuse(request, ApiError(500, "error", "The photo could not be parsed."))
+
+    def _refuse(self, request: Request, error: ApiError) -> Response:
+        request.state.log["outcome"] = error.code
+        self._metrics.parses.labels("api", error.code).inc()
+        body = {"id": request.state.id, "error": {"code": error.code, "message": str(error)}}
+        headers = {"cache-control": "no-store", **error.headers}
+        if error.status in (408, 413, 429, 503):
+            # The photo may still be on its way; without this the connection would wait for it.
+            headers["connection"] = "close"
+        return JSONResponse(body, error.status, headers)
+
+    async def _handle(self, request: Request, log: dict[str, object]) -> Response:
+        media_type = preferred_media_type(request.headers.get("accept", "*/*"))
+        if problem := self._lifecycle.problem:
+            message = _MESSAGES.get(problem, "This server cannot parse: its weights are not right.")
+            code = problem if problem in _MESSAGES else "not_ready"
+            raise ApiError(503, code, message, {"retry-after": "2"})
+        try:
+            with self._lifecycle.request():
+                async with asyncio.timeout(self._body_seconds):
+                    upload = await read_form(
+                        request, MAX_BYTES, {"framing": FRAMINGS, "engine": ENGINES}
+                    )
+                with upload:
+                    answer = await self._run(request, upload)
+        except (Busy, GateFull) as error:
+            message = str(error) or "Too many photos are on their way. Try again in a moment."
+            raise ApiError(429, "queue_full", message, self._retry_after()) from None
+        except FormError as error:
+            raise ApiError(error.status, error.code, str(error)) from None
+        except TimeoutError:
+            message = f"The photo did not arrive within {self._body_seconds:g} seconds."
+            raise ApiError(408, "too_slow", message) from None
+        except ImageError as error:
+            if isinstance(error.__cause__, UnidentifiedImageError):
+                raise ApiError(415, "not_an_image", str(error)) from None
+            raise ApiError(422, "bad_image", str(error)) from None
+        height, width = answer.parsing.mask.shape
+        log.update(width=width, height=height)
+        headers = {"cache-control": "no-store", "vary": "accept"}
+        if media_type == PNG:
+            return Response(answer.mask_png, media_type=PNG, headers=headers)
+        framing = upload.options.get("framing", "auto")
+        body = await run_in_threadpool(as_json, request.state.id, framing, answer)
+        return JSONResponse(body, headers=headers)
+
+    async def _run(self, request: Request, upload: Upload) -> _Answer:
+        gone = threading.Event()
+        watch = asyncio.create_task(_watch(request.receive, gone.set))
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._parse, upload, gone)
+        finally:
+            watch.cancel()
+
+    def _parse(self, upload: Upload, gone: threading.Event) -> _Answer:
+        def still_wanted(_place: int = 0) -> None:
+            if gone.is_set():
+                raise _ClientGone
+
+        arrived = time.perf_counter()
+        with self._lifecycle.gate.admit(still_wanted):
+            waited = (time.perf_counter() - arrived) * 1000
+            still_wanted()
+            photo = read_photo(upload.read())
+            try:
+                parser = self._models.get(upload.options.get("engine", "auto"))
+            except ValueError as error:
+                raise ApiError(400, "bad_option", str(error)) from None
+            parsing = parser.parse(photo.image, framing=upload.options.get("framing", "auto"))
+            run = process_log().record_parse(parsing, parser.input_size, "api", waited=waited)
+            self._mean_seconds += 0.2 * (run.total / 1000 - self._mean_seconds)
+            regions = measure_regions(parsing)
+            return _Answer(parsing, regions, export.indexed_png(parsing.mask), photo.notices)
+
+    def _retry_after(self) -> dict[str, str]:
+        gate = self._lifecycle.gate
+        seconds = self._mean_seconds * (gate.waiting + gate.running) / gate.max_running
+        return {"retry-after": str(min(60, max(1, math.ceil(seconds))))}
+
+
+def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:
+    """The body of a 200, as ``/api/openapi.json`` describes it."""
+    parsing = answer.parsing
+    height, width = parsing.mask.shape
+    regions = answer.regions.astype(object).where(answer.regions.notna(), None)
+    return {
+        "id": request_id,
+        "width": width,
+        "height": height,
+        "framing": framing,
+        "weights": parsing.weights,
+        "engine": {
+            "name": parsing.engine.name,
+            "precision": parsing.engine.precision,
+            "device": parsing.engine.device,
+            "threads": parsing.engine.threads,
+        },
+        "faces": [
+            {"box": [float(v) for v in face.box], "score": float(face.score)}
+            for face in parsing.faces
+        ],
+        "regions": [
+            {name: getattr(value, "item", lambda v=value: v)() for name, value in row.items()}
+            for row in regions.to_dict("records")
+        ],
+        "timings_ms": {stage: round(ms, 3) for stage, ms in parsing.timings.items()},
+        "notices": list(answer.notices),
+        "mask": {
+            "media_type": PNG,
+            "encoding": "base64",
+            "data": base64.b64encode(answer.mask_png).decode(),
+        },
+    }
+
+
+def preferred_media_type(accept: str) -> str:
+    """JSON or PNG, whichever the Accept header ranks higher; JSON where it does not care.
+
+    Raises:
+        ApiError: 406, it takes neither.
+    """
+    ranks = {JSON: 0.0, PNG: 0.0}
+    for clause in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in clause.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        for offered in ranks:
+            if name in (offered, "*/*", f"{offered.partition('/')[0]}/*"):
+                # An exact name outranks a wildcard of the same quality.
+                ranks[offered] = max(ranks[offered], quality - (0.001 if "*" in name else 0.0))
+    if max(ranks.values()) <= 0:
+        raise ApiError(406, "not_acceptable", f"This route answers with {JSON} or {PNG}.")
+    return PNG if ranks[PNG] > ranks[JSON] else JSON
+
+
+async def _watch(receive: Callable[[], Any], on_gone: Callable[[], None]) -> None:
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            on_gone()
+            return

@@ -1,0 +1,107 @@
+"""Reads the one form that the API takes, and stops reading when it is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+# Boundaries, part headers and options around the photo itself.
+_OVERHEAD_BYTES = 64 * 1024
+
+
+class FormError(Exception):
+    """A form that is refused: HTTP status, a code for programs, a sentence for people."""
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+class Upload:
+    """A photo that has arrived, in memory or spooled to the temporary folder, and its options."""
+
+    def __init__(self, file: UploadFile, options: Mapping[str, Any]):
+        self._file = file
+        self.options = options
+
+    def read(self) -> bytes:
+        """The photo's bytes."""
+        self._file.file.seek(0)
+        return self._file.file.read()
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Delete the photo."""
+        self._file.file.close()
+
+
+async def read_form(
+    request: Request, max_bytes: int, choices: Mapping[str, Collection[str]]
+) -> Upload:
+    """Read ``photo`` and the options.
+
+    Args:
+        request: not read from yet.
+        max_bytes: the largest photo.
+        choices: option name to its allowed values.
+
+    Raises:
+        FormError: 400 malformed, 413 too large, 415 not a form.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        raise FormError(415, "not_a_form", "Send the photo as multipart/form-data.")
+    limit = max_bytes + _OVERHEAD_BYTES
+    too_large = FormError(
+        413, "too_large", f"The photo is larger than the limit of {max_bytes // 2**20} MB."
+    )
+    declared = request.headers.get("content-length")
+    if declared and declared.isdigit() and int(declared) > limit:
+        raise too_large
+    received = 0
+
+    async def bounded() -> Message:
+        # The declared length may be missing or a lie; what arrives is what counts.
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise too_large
+        return message
+
+    try:
+        form = await Request(request.scope, bounded).form(
+            max_files=1, max_fields=len(choices) + 1, max_part_size=1024
+        )
+    except HTTPException as error:
+        raise FormError(400, "bad_form", f"The form cannot be read. {error.detail}") from error
+    except ClientDisconnect as error:
+        raise FormError(400, "cut_off", "The photo was cut off.") from error
+    file = form.get("photo")
+    if not isinstance(file, UploadFile) or len(form.getlist("photo")) != 1:
+        raise FormError(400, "no_photo", "The form needs one file in the field 'photo'.")
+    if (file.size or 0) > max_bytes:
+        file.file.close()
+        raise too_large
+    options = {name: value for name, value in form.multi_items() if name != "photo"}
+    for name, value in options.items():
+        if name not in choices:
+            raise FormError(400, "bad_option", f"There is no option {str(name)[:40]!r}.")
+        if value not in choices[name]:
+            raise FormError(
+                400, "bad_option", f"The option {name} is one of: {', '.join(choices[name])}."
+            )
+    return Upload(file, options)

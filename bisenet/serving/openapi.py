@@ -1,0 +1,195 @@
+"""The description of the HTTP API, built from the constants that the routes use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bisenet.classes import NUM_CLASSES
+from bisenet.engines import ENGINES
+from bisenet.images import MAX_BYTES
+from bisenet.parser import FRAMINGS
+from bisenet.regions import COLUMNS
+
+ERRORS: dict[int, tuple[str, ...]] = {
+    400: ("bad_form", "no_photo", "bad_option", "cut_off"),
+    403: ("cross_site",),
+    406: ("not_acceptable",),
+    408: ("too_slow",),
+    413: ("too_large",),
+    415: ("not_a_form", "not_an_image"),
+    422: ("bad_image",),
+    429: ("queue_full",),
+    500: ("error",),
+    503: ("loading", "draining", "not_ready"),
+}
+_DESCRIPTIONS = {
+    400: "The form is malformed, holds no photo, or an option is unknown.",
+    403: "A browser called from a page of another site.",
+    406: "Neither JSON nor PNG is acceptable to the client.",
+    408: "The photo took too long to arrive.",
+    413: f"The photo is larger than {MAX_BYTES // 2**20} MB.",
+    415: "The body is no form, or the photo's format is not one that can be read.",
+    422: "The photo is damaged, empty, or has too many pixels.",
+    429: "As many photos wait as may wait.",
+    500: "A fault of the server's; the log has the request's id.",
+    503: "The server is loading or going away; another replica, or a moment, will do.",
+}
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "number"}
+_INTEGER = {"type": "integer"}
+_TYPES: dict[str, dict[str, Any]] = {
+    "class_id": {"type": "integer", "minimum": 0, "maximum": NUM_CLASSES - 1},
+    "name": _TEXT,
+    "region": _TEXT,
+    "area_px": _INTEGER,
+    "left_px": _INTEGER,
+    "top_px": _INTEGER,
+    "right_px": _INTEGER,
+    "bottom_px": _INTEGER,
+    "parts": _INTEGER,
+    "head_share": {"type": ["number", "null"]},
+    "mean_color": {"type": "string", "pattern": "^#[0-9a-f]{6}$"},
+}
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1, as a JSON-ready dictionary."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "BiSeNet Face Parsing",
+            "version": "1",
+            "description": "A photo in; nineteen regions of its faces, measured, out.",
+        },
+        "paths": {
+            "/api/parse": {"post": _parse_operation()},
+            "/api/openapi.json": {"get": _plain("This document.", "application/json")},
+            "/healthz": {"get": _plain("The process is alive.", "text/plain")},
+            "/readyz": {
+                "get": _plain("New work is welcome.", "text/plain", {503: "Loading or going away."})
+            },
+            "/metrics": {
+                "get": _plain(
+                    "Prometheus metrics, for private networks.",
+                    "text/plain",
+                    {404: "The client is not on a private network."},
+                )
+            },
+        },
+        "components": {"schemas": {"Parsing": _parsing_schema(), "Error": _error_schema()}},
+    }
+
+
+def _parse_operation() -> dict[str, Any]:
+    form = {
+        "type": "object",
+        "required": ["photo"],
+        "additionalProperties": False,
+        "properties": {
+            "photo": {"type": "string", "format": "binary"},
+            "framing": {"type": "string", "enum": list(FRAMINGS), "default": "auto"},
+            "engine": {"type": "string", "enum": list(ENGINES), "default": "auto"},
+        },
+    }
+    id_header = {"description": "The request's id, as in the log.", "schema": _TEXT}
+    responses: dict[str, Any] = {
+        "200": {
+            "description": "What was found; with Accept: image/png, the mask alone.",
+            "headers": {"X-Request-ID": id_header},
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Parsing"}},
+                "image/png": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    }
+    for status, text in _DESCRIPTIONS.items():
+        headers = {"X-Request-ID": id_header}
+        if status in (429, 503):
+            headers["Retry-After"] = {"description": "Seconds.", "schema": _INTEGER}
+        responses[str(status)] = {
+            "description": f"{text} Codes: {', '.join(ERRORS[status])}.",
+            "headers": headers,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+    return {
+        "operationId": "parse",
+        "summary": "Parse a photo.",
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        "responses": responses,
+    }
+
+
+def _plain(description: str, media_type: str, others: dict[int, str] | None = None) -> Any:
+    responses: dict[str, Any] = {
+        "200": {"description": description, "content": {media_type: {}}},
+    }
+    for status, text in (others or {}).items():
+        responses[str(status)] = {"description": text}
+    return {"summary": description, "responses": responses}
+
+
+def _parsing_schema() -> dict[str, Any]:
+    region = _object({name: {**_TYPES.get(name, _NUMBER)} for name in COLUMNS})
+    for name, text in COLUMNS.items():
+        region["properties"][name]["description"] = text
+    return _object(
+        {
+            "id": _TEXT,
+            "width": _INTEGER,
+            "height": _INTEGER,
+            "framing": {"type": "string", "enum": list(FRAMINGS)},
+            "weights": _TEXT,
+            "engine": _object(
+                {"name": _TEXT, "precision": _TEXT, "device": _TEXT, "threads": _INTEGER}
+            ),
+            "faces": _list(
+                _object(
+                    {
+                        "box": {**_list(_NUMBER), "minItems": 4, "maxItems": 4},
+                        "score": {"type": "number", "minimum": 0, "maximum": 1},
+                    }
+                )
+            ),
+            "regions": _list(region),
+            "timings_ms": {"type": "object", "additionalProperties": _NUMBER},
+            "notices": _list(_TEXT),
+            "mask": _object(
+                {
+                    "media_type": {"const": "image/png"},
+                    "encoding": {"const": "base64"},
+                    "data": {
+                        "type": "string",
+                        "contentEncoding": "base64",
+                        "contentMediaType": "image/png",
+                        "description": "A palette PNG of the photo's size: class ids.",
+                    },
+                }
+            ),
+        }
+    )
+
+
+def _error_schema() -> dict[str, Any]:
+    codes = sorted({code for codes in ERRORS.values() for code in codes})
+    schema = _object(
+        {
+            "id": _TEXT,
+            "error": _object({"code": {"type": "string", "enum": codes}, "message": _TEXT}),
+        }
+    )
+    # A request that is refused before it reaches the route has its id in the header only.
+    schema["required"] = ["error"]
+    return schema
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}

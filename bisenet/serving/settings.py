@@ -1,0 +1,94 @@
+"""The server's settings, all of them environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+LogFormat = Literal["json", "text"]
+
+# Every variable that a manifest, the Dockerfile or a person may set, and what it means. A test
+# holds the Dockerfile, k8s/ and docs/operations.md against it.
+VARIABLES: dict[str, str] = {
+    "PORT": "port to listen on (8080)",
+    "BISENET_HOST": "address to listen on (all)",
+    "BISENET_WEIGHTS": "name of the weights that the API uses and that are loaded first (default)",
+    "BISENET_WEIGHTS_DIR": "folder of the weights and their manifest",
+    "BISENET_STATE_DIR": "folder in which timings outlive the process (none: in memory)",
+    "BISENET_CACHE_DIR": "folder for what engines compile (the user's cache folder)",
+    "BISENET_THREADS": "threads of the engine (the number of cores)",
+    "BISENET_MAX_RUNNING": "parses at a time (1)",
+    "BISENET_MAX_WAITING": "parses that may wait; one more is refused with 429 (32)",
+    "BISENET_DRAIN_SECONDS": "after SIGTERM: not ready, but still answering, for this long (5)",
+    "BISENET_SHUTDOWN_SECONDS": "after SIGTERM: gone by then, whatever still runs (30)",
+    "BISENET_BODY_SECONDS": "the time that a photo may take to arrive (60)",
+    "BISENET_ALLOWED_HOSTS": "comma-separated host names that are answered (any)",
+    "BISENET_HTTPS": "true when people come by https: adds Strict-Transport-Security (false)",
+    "BISENET_LOG_FORMAT": "json or text (json)",
+    "STREAMLIT_SERVER_COOKIE_SECRET": "signs cookies; the same on every replica",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one server process behaves. Times are seconds."""
+
+    port: int = 8080
+    host: str = ""
+    weights: str = "default"
+    drain_seconds: float = 5.0
+    shutdown_seconds: float = 30.0
+    body_seconds: float = 60.0
+    allowed_hosts: tuple[str, ...] = ()
+    https: bool = False
+    log_format: LogFormat = "json"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings.
+
+        Raises:
+            ValueError: a variable is not what it should be; the sentence names it.
+        """
+        settings = cls(
+            port=int(_number(environ, "PORT", 8080, 0, 65535)),
+            host=environ.get("BISENET_HOST", ""),
+            weights=environ.get("BISENET_WEIGHTS", "default"),
+            drain_seconds=_number(environ, "BISENET_DRAIN_SECONDS", 5, 0, 600),
+            shutdown_seconds=_number(environ, "BISENET_SHUTDOWN_SECONDS", 30, 1, 3600),
+            body_seconds=_number(environ, "BISENET_BODY_SECONDS", 60, 1, 3600),
+            allowed_hosts=tuple(
+                host.strip().lower()
+                for host in environ.get("BISENET_ALLOWED_HOSTS", "").split(",")
+                if host.strip()
+            ),
+            https=environ.get("BISENET_HTTPS", "").lower() in ("1", "true", "yes"),
+            log_format=_log_format(environ),
+        )
+        if settings.drain_seconds >= settings.shutdown_seconds:
+            raise ValueError("BISENET_DRAIN_SECONDS must be less than BISENET_SHUTDOWN_SECONDS.")
+        return settings
+
+
+def _number(
+    environ: Mapping[str, str], name: str, default: float, lowest: float, highest: float
+) -> float:
+    text = environ.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a number, not {text!r}.") from error
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be between {lowest:g} and {highest:g}, not {text}.")
+    return value
+
+
+def _log_format(environ: Mapping[str, str]) -> LogFormat:
+    text = environ.get("BISENET_LOG_FORMAT", "json")
+    if text == "json":
+        return "json"
+    if text == "text":
+        return "text"
+    raise ValueError(f"BISENET_LOG_FORMAT must be json or text, not {text!r}.")

@@ -1,0 +1,236 @@
+"""The parts of the server that need no server: settings, states, content types, names in logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import threading
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
+
+from bisenet import gate, runlog
+from bisenet.engines import ENGINES
+from bisenet.parser import FRAMINGS
+from bisenet.serving import api, lifecycle, logs, openapi, security
+from bisenet.serving.metrics import Metrics
+from bisenet.serving.settings import VARIABLES, Settings
+
+
+class TestSettings:
+    def test_defaults_are_those_of_an_empty_environment(self) -> None:
+        assert Settings.from_environment({}) == Settings()
+
+    def test_everything_can_be_set(self) -> None:
+        settings = Settings.from_environment(
+            {
+                "PORT": "9000",
+                "BISENET_HOST": "127.0.0.1",
+                "BISENET_WEIGHTS": "mine",
+                "BISENET_DRAIN_SECONDS": "1.5",
+                "BISENET_SHUTDOWN_SECONDS": "20",
+                "BISENET_BODY_SECONDS": "7",
+                "BISENET_ALLOWED_HOSTS": "Faces.example, *.example.org",
+                "BISENET_HTTPS": "true",
+                "BISENET_LOG_FORMAT": "text",
+            }
+        )
+        assert settings == Settings(
+            9000,
+            "127.0.0.1",
+            "mine",
+            1.5,
+            20,
+            7,
+            ("faces.example", "*.example.org"),
+            https=True,
+            log_format="text",
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("PORT", "http"),
+            ("PORT", "70000"),
+            ("BISENET_DRAIN_SECONDS", "-1"),
+            ("BISENET_DRAIN_SECONDS", "30"),
+            ("BISENET_SHUTDOWN_SECONDS", "0"),
+            ("BISENET_LOG_FORMAT", "xml"),
+        ],
+    )
+    def test_a_bad_value_is_named(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match=name):
+            Settings.from_environment({name: value})
+
+    def test_every_variable_of_a_setting_is_described(self) -> None:
+        assert {"PORT", "BISENET_THREADS", "BISENET_MAX_RUNNING"} <= set(VARIABLES)
+
+
+class TestLifecycle:
+    def test_loading_then_ready_then_draining(self) -> None:
+        state = lifecycle.Lifecycle(gate.Gate())
+        assert (state.problem, state.ready) == ("loading", False)
+        state.loaded()
+        assert state.ready
+        state.drain()
+        assert (state.problem, state.ready) == ("draining", False)
+
+    def test_a_server_without_weights_is_never_ready(self) -> None:
+        state = lifecycle.Lifecycle(gate.Gate())
+        state.failed("weights")
+        assert state.problem == "weights"
+
+    def test_requests_are_bounded_by_the_gate(self) -> None:
+        state = lifecycle.Lifecycle(gate.Gate(max_running=1, max_waiting=1))
+        with state.request(), state.request():
+            assert not state.idle
+            with pytest.raises(lifecycle.Busy), state.request():
+                pass
+        assert state.idle
+
+    def test_a_parse_of_a_page_keeps_the_server_busy(self) -> None:
+        state = lifecycle.Lifecycle(gate.Gate())
+        with state.gate.admit():
+            assert not state.idle
+        assert state.idle
+
+    def test_the_gate_is_one_a_process(self) -> None:
+        found: list[gate.Gate] = []
+        thread = threading.Thread(target=lambda: found.append(gate.process_gate()))
+        thread.start()
+        thread.join()
+        assert found == [gate.process_gate()]
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", api.JSON),
+        ("application/json", api.JSON),
+        ("image/png", api.PNG),
+        ("image/*", api.PNG),
+        ("image/png, */*;q=0.1", api.PNG),
+        ("image/png;q=0.5, application/json", api.JSON),
+        ("application/json, image/png", api.JSON),
+        ("text/html, image/png", api.PNG),
+    ],
+)
+def test_accept_decides_between_json_and_png(accept: str, expected: str) -> None:
+    assert api.preferred_media_type(accept) == expected
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "image/png;q=0", ""])
+def test_what_cannot_be_had_is_406(accept: str) -> None:
+    with pytest.raises(api.ApiError) as error:
+        api.preferred_media_type(accept)
+    assert error.value.status == 406
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/", "/"),
+        ("/regions", "other"),
+        ("/api/parse", "/api/parse"),
+        ("/api/parsed", "other"),
+        ("/_stcore/upload_file/0b1e-session/file.jpg", "/_stcore/upload_file"),
+        ("/_stcore/stream", "/_stcore/stream"),
+        ("/media/d41d8cd98f.png", "/media"),
+    ],
+)
+def test_names_of_routes_hold_no_ids(path: str, name: str) -> None:
+    assert logs.route_name(path) == name
+
+
+def test_an_exception_is_logged_without_its_message() -> None:
+    try:
+        raise ValueError("photo-of-anna.jpg")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "it failed", (), sys.exc_info())
+    line = json.loads(logs.JsonFormatter().format(record))
+    assert line["message"] == "it failed"
+    assert line["error"] == "ValueError"
+    assert "test_server_parts" in line["at"][-1]
+    assert "anna" not in json.dumps(line)
+
+
+def test_the_description_is_valid_openapi() -> None:
+    validate(openapi.document())
+
+
+def test_the_description_names_the_options_and_errors_that_exist() -> None:
+    operation: Any = openapi.document()["paths"]["/api/parse"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert form["framing"]["enum"] == list(FRAMINGS)
+    assert form["engine"]["enum"] == list(ENGINES)
+    assert set(operation["responses"]) == {"200", *(str(status) for status in openapi.ERRORS)}
+
+
+def test_metrics_have_their_names() -> None:
+    metrics = Metrics(lifecycle.Lifecycle(gate.Gate()))
+    metrics.observe(
+        runlog.Run(
+            at=0.0,
+            session="",
+            source="api",
+            weights="w",
+            engine="torch",
+            precision="f32",
+            device="cpu",
+            threads=1,
+            input_size=512,
+            megapixels=0.3,
+            faces=1,
+            warm_up=False,
+            waited=40.0,
+            stages={"network": 120.0},
+        )
+    )
+    text = metrics.text().decode()
+    for expected in (
+        'bisenet_parses_total{outcome="ok",source="api"} 1.0',
+        'bisenet_stage_seconds_sum{stage="network"} 0.12',
+        "bisenet_wait_seconds_sum 0.04",
+        "bisenet_queue_waiting 0.0",
+        "bisenet_sessions 0.0",
+        "bisenet_ready 0.0",
+        "process_resident_memory_bytes",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("client", "status"),
+    [("127.0.0.1", 200), ("10.8.0.7", 200), ("::1", 200), ("35.191.0.9", 404), ("8.8.8.8", 404)],
+)
+@pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics"])
+def test_metrics_are_for_the_inside(path: str, client: str, status: int) -> None:
+    app = security.Security(PlainTextResponse("numbers"), Settings())
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "client": (client, 1)}
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == status
+
+
+def test_the_policy_lets_no_foreign_script_in() -> None:
+    policy = dict(
+        rule.split(" ", 1) for rule in security.content_security_policy().split("; ") if " " in rule
+    )
+    assert "'unsafe-inline'" not in policy["script-src"]
+    assert "'unsafe-eval'" not in policy["script-src"]
+    assert not any("http" in sources or "*" in sources for sources in policy.values())
+    assert policy["object-src"] == "'none'"
+    assert "strict-transport-security" not in security.security_headers(https=False)
+    assert "strict-transport-security" in security.security_headers(https=True)
