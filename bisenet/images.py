@@ -71,9 +71,10 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 _check_size(*opened.size)
                 notices = []
-                if getattr(opened, "n_frames", 1) > 1 and opened.format in ("GIF", "WEBP", "PNG"):
+                frames = int(getattr(opened, "n_frames", 1))
+                if frames > 1 and opened.format in ("GIF", "WEBP", "PNG"):
                     notices.append(
-                        f"This file is an animation of {opened.n_frames} frames; "
+                        f"This file is an animation of {frames} frames; "
                         "the first frame is parsed."
                     )
                 opened.load()

@@ -79,7 +79,7 @@ def figures(
     region: NDArray[np.bool_],
 ) -> None:
     """A region's measurements, with units."""
-    row: dict[str, Any] = regions[regions["class_id"] == class_id].iloc[0].to_dict()
+    row: dict[Any, Any] = regions[regions["class_id"] == class_id].iloc[0].to_dict()
     unsure = detail.boundary_entropy(entropy, region)
     head = "none" if pd.isna(row["head_share"]) else f"{100 * row['head_share']:.1f} %"
     width, height = (row["right_px"] - row["left_px"], row["bottom_px"] - row["top_px"])

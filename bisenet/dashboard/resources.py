@@ -13,6 +13,9 @@ from bisenet.turns import parse_in_turn
 
 SAMPLE_NAME = "Sample: astronaut"
 
+# The sample is parsed for everyone; under this mark it belongs to each session's history.
+SAMPLE = "sample"
+
 
 @st.cache_resource(show_spinner="Loading the network…", max_entries=4)
 def get_parser(weights: str) -> FaceParser:
@@ -23,5 +26,5 @@ def get_parser(weights: str) -> FaceParser:
 @st.cache_resource(show_spinner="Parsing the sample…", max_entries=4)
 def sample_view(weights: str) -> View:
     """The sample face, parsed once for everyone: nobody's own photo is ever cached here."""
-    parse = partial(parse_in_turn, get_parser(weights))
+    parse = partial(parse_in_turn, get_parser(weights), session=SAMPLE)
     return make_view(samples.astronaut(), SAMPLE_NAME, parse)

@@ -11,6 +11,7 @@ from PIL import Image
 from bisenet import samples, weights
 from bisenet.dashboard import resources
 from bisenet.dashboard.gallery import Gallery, View, Wish, make_view
+from bisenet.engines import EngineError
 from bisenet.gate import GateFull
 from bisenet.images import load_image
 from bisenet.parser import BATCH, Parsing
@@ -137,6 +138,9 @@ def view_of(photo_id: str, weights_name: str) -> View:
         return gallery().view(photo_id, weights_name, make)
     except weights.WeightsError as error:
         st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
+        st.stop()
+    except EngineError as error:
+        st.error(str(error), icon=":material/error:")
         st.stop()
     except GateFull as error:
         st.warning(str(error), icon=":material/hourglass:")

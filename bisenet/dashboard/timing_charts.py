@@ -40,7 +40,7 @@ def waterfall(timings: Mapping[str, float]) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(range=[0, elapsed * 1.15])
+    figure.update_xaxes(range=[0, elapsed * 1.25])
     title = f"This parse: {elapsed:.0f} ms in {len(names)} stages"
     return _finish(figure, title, "milliseconds since the start", None, 92 + _BAR_PX * len(names))
 
@@ -82,7 +82,7 @@ def history(runs: pd.DataFrame) -> go.Figure:
             )
     figure.update_yaxes(rangemode="tozero")
     title = f"{len(runs)} parse{'s' if len(runs) != 1 else ''}: time of each"
-    return _finish(figure, title, None, "milliseconds", 360, legend=True)
+    return _finish(figure, title, "time, UTC", "milliseconds", 360, legend=True)
 
 
 def stage_distribution(runs: pd.DataFrame) -> go.Figure:
@@ -173,7 +173,8 @@ def growth(cells: Sequence[Cell], over: str) -> go.Figure:
             )
     ticks = sorted({getattr(cell, over) for cell in cells})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
-    figure.update_yaxes(type="log")
+    ends = [ms for cell in cells for ms in (cell.times.low, cell.times.high)]
+    figure.update_yaxes(type="log", tickvals=_round_ticks(min(ends), max(ends)), tickformat="~g")
     what, unit = ("input size", "pixels a side") if over == "size" else ("batch", "images at once")
     title = f"Latency against {what}, with the fitted growth"
     return _finish(figure, title, f"{what}, {unit}", "milliseconds a batch", 380, legend=True)
@@ -189,8 +190,7 @@ def network_parts(profile: Profile) -> go.Figure:
             orientation="h",
             marker_color=COLORS[0],
             text=[
-                f"{part.milliseconds:.2f} ms"
-                + (f", {part.peak_share:.0%} of peak" if part.gflop else "")
+                f"{part.milliseconds:.1f} ms" + (f", {part.peak_share:.0%}" if part.gflop else "")
                 for part in parts
             ],
             textposition="outside",
@@ -202,8 +202,14 @@ def network_parts(profile: Profile) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     longest = max((part.milliseconds for part in parts), default=1.0)
     figure.update_xaxes(range=[0, longest * 1.6])
-    title = f"One pass, {profile.precision}: {profile.milliseconds:.1f} ms"
+    title = f"One pass, {profile.precision}: {profile.milliseconds:.1f} ms, % of peak"
     return _finish(figure, title, "milliseconds", None, 100 + 34 * max(len(parts), 3))
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, ... around a range: plain numbers on a logarithmic axis."""
+    steps = [factor * 10.0**power for power in range(-2, 6) for factor in (1, 2, 5)]
+    return [step for step in steps if low / 2 <= step <= high * 2]
 
 
 def _names(cells: Sequence[Cell]) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.bench import contestants, measure, profile
-from bisenet.dashboard import downloads, shell, timing_charts
+from bisenet.dashboard import downloads, resources, shell, timing_charts
 from bisenet.dashboard.charts import CONFIG
 from bisenet.dashboard.timing_jobs import Job
 from bisenet.engines.choice import candidates
@@ -149,7 +149,7 @@ def _filtered(runs: pd.DataFrame) -> pd.DataFrame:
             if picked is not None:
                 runs = runs[runs[column] == picked]
     if whose == "This session":
-        runs = runs[runs["session"].isin([shell.session_mark(), ""])]
+        runs = runs[runs["session"].isin([shell.session_mark(), resources.SAMPLE])]
     low, high = runs["megapixels"].min(), runs["megapixels"].max()
     if len(runs) and low < high:
         span = st.slider(

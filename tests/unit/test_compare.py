@@ -53,4 +53,4 @@ def test_deltas_join_by_class_and_absent_means_zero(parsing: Parsing) -> None:
     assert np.isnan(hair["confidence_second"])
     assert deltas["image_share_delta"].sum() == pytest.approx(0)
     assert deltas.loc["Nose", "area_px_delta"] == 0
-    assert np.isnan(deltas.loc["Background", "head_share_delta"])
+    assert deltas["head_share_delta"].isna()["Background"]

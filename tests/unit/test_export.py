@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from pycocotools import mask as rle
 
 from bisenet import export
@@ -18,10 +19,11 @@ from bisenet.regions import measure_regions
 
 def test_indexed_png_keeps_ids_colours_and_names(parsing: Parsing) -> None:
     image = Image.open(io.BytesIO(export.indexed_png(parsing.mask)))
+    assert isinstance(image, PngImageFile)
     assert image.mode == "P"
     assert (np.asarray(image) == parsing.mask).all()
-    assert image.getpalette()[: 19 * 3] == palette().ravel().tolist()
-    names = json.loads(image.text["classes"])
+    assert (image.getpalette() or [])[: 19 * 3] == palette().ravel().tolist()
+    names = json.loads(str(image.text["classes"]))
     assert names["17"] == "hair"
     assert len(names) == 19
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bisenet.classes import BY_NAME
@@ -10,6 +12,11 @@ from bisenet.parser import Parsing
 from bisenet.regions import COLUMNS, count_parts, measure_regions
 
 SKIN, NOSE, CLOTH = BY_NAME["skin"].id, BY_NAME["nose"].id, BY_NAME["cloth"].id
+
+
+def by_name(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Rows by class name, in their order."""
+    return {str(row["name"]): dict(row) for _, row in table.iterrows()}
 
 
 @pytest.fixture
@@ -27,9 +34,9 @@ def drawn(parsing: Parsing) -> Parsing:
 
 
 def test_measurements_of_a_drawn_mask(drawn: Parsing) -> None:
-    table = measure_regions(drawn).set_index("name")
-    assert list(table.index) == ["background", "skin", "nose", "cloth"]
-    nose = table.loc["nose"]
+    table = by_name(measure_regions(drawn))
+    assert list(table) == ["background", "skin", "nose", "cloth"]
+    nose = table["nose"]
     assert nose["area_px"] == 20
     assert nose["image_share"] == pytest.approx(20 / 3000)
     assert nose["head_share"] == pytest.approx(20 / 600)
@@ -40,9 +47,9 @@ def test_measurements_of_a_drawn_mask(drawn: Parsing) -> None:
     assert nose["mean_color"] == "#c86432"
     assert nose["confidence"] == pytest.approx(0.75)
     assert nose["parts"] == 1
-    assert table.loc["cloth", "parts"] == 2
-    assert table.loc["skin", "area_px"] == 580
-    assert table["head_share"].isna().to_dict() == {
+    assert table["cloth"]["parts"] == 2
+    assert table["skin"]["area_px"] == 580
+    assert {name: bool(np.isnan(row["head_share"])) for name, row in table.items()} == {
         "background": True,
         "skin": False,
         "nose": False,
@@ -60,8 +67,8 @@ def test_a_real_face_adds_up(parsing: Parsing) -> None:
 
 
 def test_the_persons_left_eye_is_on_the_right_of_the_picture(parsing: Parsing) -> None:
-    table = measure_regions(parsing).set_index("name")
-    assert table.loc["l_eye", "centroid_x_px"] > table.loc["r_eye", "centroid_x_px"]
+    table = by_name(measure_regions(parsing))
+    assert table["l_eye"]["centroid_x_px"] > table["r_eye"]["centroid_x_px"]
 
 
 def test_diagonal_neighbours_are_one_part() -> None:

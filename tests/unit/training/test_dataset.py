@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bisenet.classes import BY_NAME
-from bisenet.training.augment import AugmentConfig
+from bisenet.training.augment import NO_AUGMENT, AugmentConfig
 from bisenet.training.dataset import (
     DataError,
     Draw,
@@ -197,6 +197,15 @@ def test_samples_depend_on_the_draw_alone(tmp_path: Path, keep: bool) -> None:
     assert mask.shape == (32, 32)
     assert image.equal(again)
     assert not image.equal(other)
+
+
+def test_a_gentle_draw_takes_the_gentle_augmentation(tmp_path: Path) -> None:
+    files = find_faces(write_faces(tmp_path, 2), "bisenet")
+    faces, counts = load_faces(files)
+    data = FaceDataset(files, faces, counts, AugmentConfig(), seed=0, gentle=NO_AUGMENT)
+    image, mask = data.sample(Draw(epoch=0, position=0, index=1, size=64, gentle=True))
+    np.testing.assert_array_equal(image, face(1)[0])
+    np.testing.assert_array_equal(mask, face(1)[1])
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/celebamask-mini")

@@ -20,6 +20,7 @@ export class Marker {
     this.box = null; // two corners in 0..1 image coordinates, in no order
     this.pointer = null;
     this.rect = h("div.rect", { hidden: "" });
+    this.how = h("span");
     this.sheet = h(
       "div.sheet",
       {
@@ -35,7 +36,7 @@ export class Marker {
         },
       },
       this.rect,
-      h("div.how", {}, h("span", { text: "Drag from brow to chin" }), h("kbd", { text: "Esc" })),
+      h("div.how", { "aria-hidden": "true" }, this.how, h("kbd", { text: "Esc" })),
     );
     // A turn of the wheel between drags still zooms; during one it would pull the picture away.
     const hold = (event) => this.pointer !== null && (event.preventDefault(), event.stopPropagation());
@@ -59,6 +60,9 @@ export class Marker {
     this.pane.stage.append(this.sheet);
     this.sheet.focus({ preventScroll: true });
     if (byKeys) this.box = this.middle();
+    this.how.textContent = byKeys
+      ? "Arrows move, Shift + arrows size, Enter marks"
+      : "Drag from brow to chin";
     this.show();
     this.viewer.toolbar.update();
   }
@@ -76,6 +80,7 @@ export class Marker {
   /** Draws the rectangle where the zoomed picture now has it. */
   show() {
     this.rect.hidden = this.box === null;
+    this.sheet.classList.toggle("drawing", this.pointer !== null);
     if (this.box === null) return;
     const [x0, y0, x1, y1] = sorted(this.box);
     const [left, top] = this.viewer.zoom.toStage(x0, y0);

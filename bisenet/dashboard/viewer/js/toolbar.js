@@ -46,6 +46,7 @@ export class Toolbar {
       on: { click: () => zoom.reset() },
     });
     this.help = button("help", "Keys and gestures", () => viewer.toggleHelp());
+    this.help.classList.add("last");
     this.help.setAttribute("aria-expanded", "false");
     this.out = button("minus", "Zoom out", () => zoom.zoomAt(0.5, 0.5, zoom.factor / STEP));
     this.element = h(
