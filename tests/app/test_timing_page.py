@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from bisenet.bench import measure
 from bisenet.dashboard import timing_jobs
 from bisenet.dashboard.timing_jobs import Job
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -104,3 +107,16 @@ class TestJob:
         assert job.start()
         job.join(10)
         assert job.problem == "There is no such engine."
+
+
+def test_the_app_imports_no_torch_where_openvino_serves() -> None:
+    script = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        "app = AppTest.from_file('streamlit_app.py', default_timeout=120).run();"
+        "app.switch_page('pages/timing.py').run();"
+        "print(bool(app.exception), 'torch' in sys.modules, 'openvino' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert result.stdout.split()[-3:] == ["False", "False", "True"]

@@ -79,7 +79,7 @@ def explore() -> None:
         st.session_state["faces"] = [face for face in faces if face["id"] != face_id]
         st.session_state["told"] = ["dismiss", face_id]
 
-    by_hand = {"on_box": mark, "on_dismiss": dismiss} if "marks" in st.query_params else {}
+    marks = "marks" in st.query_params
     if "broken" in st.query_params:
         labels = labels[: len(labels) // 2]
     compare = None
@@ -91,7 +91,16 @@ def explore() -> None:
         select_region(17)
     if st.button("Set parameter"):
         st.query_params["other"] = "1"
-    view = viewer(photo, labels, confidence, faces, compare, title="first", **by_hand)
+    view = viewer(
+        photo,
+        labels,
+        confidence,
+        faces,
+        compare,
+        title="first",
+        on_box=mark if marks else None,
+        on_dismiss=dismiss if marks else None,
+    )
     st.text(f"told={st.session_state.get('told')}")
     show(view)
 

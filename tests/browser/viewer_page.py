@@ -54,7 +54,7 @@ class ViewerPage:
 
     def ready(self) -> ViewerPage:
         """Waits until the picture is shown and the server has nothing more to say."""
-        self.page.locator(".viewer .switch").first.wait_for(timeout=90_000)
+        self.page.locator(".viewer .stage:not(.loading)").first.wait_for(timeout=90_000)
         self.settle()
         return self
 
