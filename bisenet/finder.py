@@ -24,8 +24,11 @@ Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 # The search sees the photo at this many pixels on its longer side.
 SEARCH_SIDE = 512
 # Faces this many times smaller than the largest are still sought, upright and tilted.
-SIZE_RANGE, TILTED_RANGE = 4.0, 3.0
+SIZE_RANGE, TILTED_RANGE = 3.0, 2.5
 CASCADE_WINDOW = 20
+# From one size that a cascade looks for to the next. Steps of 1.2 take twice the time and, on
+# composed scenes, find no more: the cascade forgives a sixth either way.
+SCALE_STEP = 1.3
 # Where a cascade's box lies in an aligned crop, in units of the crop's side: its width, and how
 # far its centre is below the crop's. Measured on the training faces.
 BOX_SIDE, BOX_BELOW = 0.625, 0.05
@@ -190,7 +193,7 @@ class Finder:
         if mirrored:
             seen = np.ascontiguousarray(seen[:, ::-1])
         boxes = self._cascade(look.cascade).detectMultiScale(
-            seen, scaleFactor=1.2, minNeighbors=0, minSize=(CASCADE_WINDOW, CASCADE_WINDOW)
+            seen, scaleFactor=SCALE_STEP, minNeighbors=0, minSize=(CASCADE_WINDOW, CASCADE_WINDOW)
         )
         back = cv2.invertAffineTransform(matrix)
         proposals = []

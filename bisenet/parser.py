@@ -159,7 +159,7 @@ class FaceParser:
                 if boxes is not None:
                     found = self._frame_boxes(pixels, boxes, notices)
                 else:
-                    found = self._finder.find(pixels)
+                    found = self._finder.find(pixels, limit=max(60, 2 * max_faces))
             found = _parseable(found, boxes is not None, notices)
         left_out = max(0, len(found) - max_faces)
         if left_out:

@@ -66,19 +66,16 @@ def starts(engine: str = "auto", weights: str = "default") -> tuple[Start, Start
 
 def memory() -> dict[str, float]:
     """Resident and peak memory of this process, MB (2**20 bytes); 0 where it cannot be told."""
-    resident = 0.0
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        resident = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except (OSError, ValueError, AttributeError):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return {"resident_mb": resident, "peak_mb": 0.0}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return {"resident_mb": resident, "peak_mb": peak / unit}
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        sizes = dict(line.split(":", 1) for line in status.splitlines())
+        # Not getrusage: its maximum starts at what the parent held before this process began.
+        return {
+            name: int(sizes[key].split()[0]) / 2**10
+            for name, key in (("resident_mb", "VmRSS"), ("peak_mb", "VmHWM"))
+        }
+    except (OSError, KeyError, ValueError):  # not Linux
+        return {"resident_mb": 0.0, "peak_mb": 0.0}
 
 
 def _start(engine: str, weights: str, cache: str, folder: str) -> Start:

@@ -107,13 +107,13 @@ def test_measurements_by_face(group: Parsing) -> None:
     assert list(table.columns) == ["face", *COLUMNS]
     assert set(table["face"]) == {1, 2, 3}
     assert "background" not in set(table["name"])
-    area = table.groupby("name")["area_px"].sum()
-    for name, wanted in whole.set_index("name")["area_px"].drop("background").items():
-        assert area[name] == wanted
-    skin = table[table["name"] == "skin"].set_index("face")
+    area = table.groupby("name")["area_px"].sum().to_dict()
+    wanted = whole.set_index("name")["area_px"].to_dict()
+    assert area == {name: pixels for name, pixels in wanted.items() if name != "background"}
+    skin = table[table["name"] == "skin"].set_index("face")["centroid_x_px"].to_dict()
     for face in group.faces:
         x0, _, x1, _ = face.box
-        assert x0 - 20 < skin.loc[face.id, "centroid_x_px"] < x1 + 20
+        assert x0 - 20 < skin[face.id] < x1 + 20
     assert table.groupby("face")["head_share"].sum().to_numpy() == pytest.approx(np.ones(3))
 
 
@@ -175,12 +175,12 @@ def _found(eye_distance: float, x: float = 100) -> Found:
 
 def test_small_faces_are_named_and_left_out() -> None:
     notices: list[str] = []
-    kept = _parseable([_found(40), _found(10), _found(8)], 30, False, notices)
+    kept = _parseable([_found(40), _found(10), _found(8)], False, notices)
     assert [f.marks.eye_distance for f in kept if f.marks] == [40]
     assert notices == [
         "2 faces are too small to parse: their eyes are 10 pixels apart or less, and 13 are needed."
     ]
-    assert len(_parseable([_found(10)], 30, True, [])) == 1, "a box by hand is taken"
+    assert len(_parseable([_found(10)], True, [])) == 1, "a box by hand is taken"
 
 
 def test_a_face_of_32_pixels_is_said_to_be_too_small(parser: FaceParser) -> None:
