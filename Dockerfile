@@ -9,12 +9,12 @@ FROM ${PYTHON_IMAGE} AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /build
 COPY requirements.txt .
-# Headers, static libraries and the libraries' own tests are half a thousand files that never run.
+# Headers, static libraries and the libraries' own tests are never run; torch/bin is.
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
       --extra-index-url "${TORCH_INDEX}" -r requirements.txt \
  && /opt/venv/bin/pip uninstall --yes pip setuptools \
- && for name in torch/include torch/share torch/bin pyarrow/include pyarrow/tests pandas/tests; do \
+ && for name in torch/include torch/share pyarrow/include pyarrow/tests pandas/tests; do \
       rm -rf /opt/venv/lib/python3*/site-packages/"${name}"; \
     done \
  && find /opt/venv -name '*.a' -delete

@@ -83,6 +83,13 @@ class Crop:
         matrix[:, 2] += 0.5 * ratio - 0.5
         return Crop(matrix, size, self.shape)
 
+    def widened(self, factor: float) -> Crop:
+        """A view of ``factor`` times the side, about the same centre."""
+        middle = (self.size - 1) / 2
+        matrix = self.matrix / factor
+        matrix[:, 2] += middle * (1 - 1 / factor)
+        return Crop(matrix, self.size, self.shape)
+
     def to_crop(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points ``(N, 2)`` of the photo (x, y) in the square's pixels."""
         return points @ self.matrix[:, :2].T + self.matrix[:, 2]

@@ -74,8 +74,7 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
                 frames = int(getattr(opened, "n_frames", 1))
                 if frames > 1 and opened.format in ("GIF", "WEBP", "PNG"):
                     notices.append(
-                        f"This file is an animation of {frames} frames; "
-                        "the first frame is parsed."
+                        f"This file is an animation of {frames} frames; the first frame is parsed."
                     )
                 opened.load()
                 return Photo(_to_rgb(opened), tuple(notices))

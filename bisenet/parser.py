@@ -22,6 +22,9 @@ from bisenet.parsing import face_extent, own_labels
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
 
+# Aligned crops cut off the top of the hair and the shoulders; a photo goes on beyond them.
+CONTEXT = 1.2
+
 FramingName = Literal["auto", "whole"]
 FRAMINGS: tuple[str, ...] = get_args(FramingName)
 Progress = Callable[[int, int], None]
@@ -230,7 +233,7 @@ class FaceParser:
         for start in range(0, len(found), BATCH):
             part = found[start : start + BATCH]
             with clock.stage("crop"):
-                crops = [one.crop.at(self.input_size) for one in part]
+                crops = [_with_context(one.crop).at(self.input_size) for one in part]
                 squares = np.stack([crop.sample(pixels) for crop in crops])
             with clock.stage("normalise"):
                 batch = normalise(squares)
@@ -276,6 +279,11 @@ class FaceParser:
             logits=logits.astype(np.float16),
         )
         return view, confidence
+
+
+def _with_context(crop: Crop) -> Crop:
+    """A crop widened to hold big hair and the collar, as far as the photo has more to show."""
+    return crop.widened(float(np.clip(max(crop.shape) / crop.side, 1.0, CONTEXT)))
 
 
 def _parseable(found: Sequence[Found], by_hand: bool, notices: list[str]) -> list[Found]:

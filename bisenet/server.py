@@ -50,6 +50,7 @@ _STREAMLIT_OPTIONS: dict[str, object] = {
     "server.enableXsrfProtection": True,
     "server.enableCORS": True,  # Streamlit's name for: protection against other origins
     "server.enableStaticServing": False,
+    "server.enableAgentApi": False,
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "browser.gatherUsageStats": False,

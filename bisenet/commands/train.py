@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or resume, and say where the weights are."""
-    from bisenet.training.train import CHECKPOINT, TrainConfig, Trainer, contact_sheet
+    from bisenet.training.train import CHECKPOINT, TrainConfig, Trainer
 
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{checkpoint} does not exist: there is nothing to resume.")
     trainer = Trainer(config)
     if args.contact_sheet:
-        contact_sheet(trainer, args.contact_sheet)
+        from bisenet.training.contact_sheet import write_contact_sheet
+
+        write_contact_sheet(trainer.dataset, trainer.sampler, args.contact_sheet)
         print(args.contact_sheet)
         return 0
     if args.resume:

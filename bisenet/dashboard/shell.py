@@ -126,7 +126,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
                     session=session_mark(),
                 )
 
-        image = load_image(photo.data) if photo else samples.astronaut()
+        image = load_image(photo.data) if photo else samples.astronaut_face()
         view = make_view(image, name, parse, photo.notices if photo else ())
         place.empty()
         return view

@@ -15,6 +15,7 @@ from bisenet.timing import fit_growth, summarise
 COLORS = ("#0d9488", "#d97706", "#6366f1", "#e11d48", "#0284c7", "#a16207", "#9333ea")
 _GREY = "#7c8796"
 _BAR_PX = 28
+_SHORTEST_SPAN = pd.Timedelta(minutes=2)
 _PERCENTILES = (("p50", "solid"), ("p95", "dash"), ("p99", "dot"))
 
 
@@ -81,6 +82,11 @@ def history(runs: pd.DataFrame) -> go.Figure:
                 hoverinfo="skip",
             )
     figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(nticks=5, tickangle=0)
+    first, last = runs["at"].min(), runs["at"].max()
+    if last - first < _SHORTEST_SPAN:  # an axis of milliseconds would have no room for its labels
+        middle = first + (last - first) / 2
+        figure.update_xaxes(range=[middle - _SHORTEST_SPAN / 2, middle + _SHORTEST_SPAN / 2])
     title = f"{len(runs)} parse{'s' if len(runs) != 1 else ''}: time of each"
     return _finish(figure, title, "time, UTC", "milliseconds", 360, legend=True)
 

@@ -240,7 +240,7 @@ class Trainer:
         count = -(-len(self.sampler) // config.accumulate)
         progress = Progress(f"epoch {self.epoch + 1} at {phase.size}", count)
         self.step.replicas.train()
-        losses = []
+        losses: list[float] = []
         rate = 0.0
         for i, batches in enumerate(grouped(loader, config.accumulate)):
             elapsed = time.monotonic() - started
@@ -309,25 +309,3 @@ class Trainer:
 def _plain(config: TrainConfig) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-
-
-def contact_sheet(trainer: Trainer, path: Path, columns: int = 8, rows: int = 6) -> None:
-    """A picture of the first samples of the run, photo above and mask over it below."""
-    from bisenet.classes import palette
-
-    size = 192
-    trainer.sampler.set_epoch(0, 384, 16)
-    draws = [draw for batch in trainer.sampler for draw in batch][: columns * rows]
-    table = np.zeros((256, 3), np.uint8)
-    table[:NUM_CLASSES] = palette()
-    table[255] = (255, 0, 255)
-    sheet = np.zeros((rows * 2 * size, columns * size, 3), np.uint8)
-    for i, draw in enumerate(draws):
-        image, mask = trainer.dataset.sample(draw)
-        over = cv2.addWeighted(image, 0.35, table[mask], 0.65, 0)
-        top, left = i // columns * 2 * size, i % columns * size
-        for k, picture in enumerate((image, over)):
-            small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-            sheet[top + k * size : top + (k + 1) * size, left : left + size] = small
-    if not cv2.imwrite(str(path), sheet[..., ::-1]):
-        raise OSError(f"{path}: could not be written.")

@@ -142,7 +142,7 @@ def test_a_click_in_the_picture_chooses_the_region(page: Page, base: str) -> Non
 def sample_mask() -> np.ndarray:
     from bisenet import FaceParser, samples
 
-    return FaceParser().parse(samples.astronaut()).mask
+    return FaceParser().parse(samples.astronaut_face()).mask
 
 
 def test_a_shared_address_restores_the_view_on_another_page(page: Page, base: str) -> None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Dockerfile without a Docker engine and starts the result as it would run in a
 # cluster: its own user, a read-only root, a writable /tmp. Usage: build_image.sh [WORKDIR]
+# SKIP_BUILD=1 starts the image that the last call built; PYTHON needs the project's packages.
 #
 # Debian's packages only: buildah with chroot isolation, on a base that mmdebstrap makes in place
 # of the named Python image (which has the same Debian and the same minor version of Python).
@@ -27,18 +28,20 @@ if ! $buildah inspect --type image localhost/python-base >/dev/null 2>&1; then
   $buildah commit -q --rm "$container" localhost/python-base
 fi
 
-echo "==> Building the Dockerfile"
-start=$SECONDS
-# The builder's own pip settings (a mirror, a certificate, a folder of wheels) apply inside too.
-mounts=(-v /etc/ssl/certs:/etc/ssl/certs:ro)
-for path in /etc/pip.conf /root/.config/pip/pip.conf; do
-  [ -f $path ] && mounts+=(-v "$path:$path:ro")
-done
-[ -n "${PIP_FIND_LINKS:-}" ] && [ -d "$PIP_FIND_LINKS" ] && mounts+=(-v "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro")
-nice -n 10 $buildah build --format docker --tag bisenet-face-parsing \
+if [ -z "${SKIP_BUILD:-}" ]; then
+  echo "==> Building the Dockerfile"
+  start=$SECONDS
+  # The builder's own pip settings (a mirror, a certificate, a folder of wheels) apply inside too.
+  mounts=(-v /etc/ssl/certs:/etc/ssl/certs:ro)
+  for path in /etc/pip.conf /root/.config/pip/pip.conf; do
+    [ -f $path ] && mounts+=(-v "$path:$path:ro")
+  done
+  [ -n "${PIP_FIND_LINKS:-}" ] && [ -d "$PIP_FIND_LINKS" ] && mounts+=(-v "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro")
+  $buildah build --format docker --tag bisenet-face-parsing \
   --build-arg PYTHON_IMAGE=localhost/python-base --build-arg "TORCH_INDEX=${TORCH_INDEX:-}" \
   --build-arg VERSION=test --build-arg "REVISION=$(git rev-parse --short HEAD)" "${mounts[@]}" .
-echo "built in $((SECONDS - start)) s"
+  echo "built in $((SECONDS - start)) s"
+fi
 
 container=$($buildah from bisenet-face-parsing)
 root=$($buildah mount "$container")
@@ -51,7 +54,7 @@ cleanup() {
 trap cleanup EXIT
 
 echo "==> What it is made of (MB)"
-du -sxm "$root" "$root/opt/venv" "$root/app" "$root/usr" | sed "s#$root#image #"
+for part in "" /opt/venv /app; do du -sxm "$root$part" | sed "s#$root#image: #"; done
 du -sm "$root"/opt/venv/lib/python3*/site-packages/* | sort -rn | head -12 | sed "s#$root.*/##"
 echo "==> What must not be there"
 for name in gcc cc make pip pytest; do
