@@ -1,6 +1,7 @@
 """BiSeNet Face Parsing: the shell around the pages."""
 
 import logging
+from pathlib import Path
 
 import streamlit as st
 
@@ -8,7 +9,7 @@ from bisenet.dashboard import shell
 
 st.set_page_config(
     page_title="BiSeNet Face Parsing",
-    page_icon=":material/face_retouching_natural:",
+    page_icon=str(Path(__file__).parent / "bisenet" / "dashboard" / "icon.png"),
     layout="wide",
     initial_sidebar_state="collapsed",
 )

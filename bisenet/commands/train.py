@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch", type=int, help="images a step, where a phase names none")
     add("--accumulate", type=int, help="batches whose gradients add up to one step")
     add("--peak", type=float, help="highest learning rate")
+    add("--hard-fraction", type=float, help="share of the pixels, the hardest, in the loss")
     add("--score-every", type=int, help="epochs between scores on val")
     add("--score-size", type=int, help="image size of those scores")
     add("--seed", type=int)

@@ -45,6 +45,14 @@ def group_treemap(regions: pd.DataFrame) -> go.Figure:
                 ],
                 "cornerradius": 6,
             },
+            # Groups have hardly a colour of their own, so theirs is a grey that reads on both
+            # themes; a region's is black or white, whichever is farther from its colour.
+            textfont={
+                "color": [
+                    *("#8b95a1" for g in totals if g not in alone),
+                    *("#111111" if _is_light(c) else "#ffffff" for c, _ in rows),
+                ]
+            },
             texttemplate="%{label}<br>%{percentRoot:.1%}",
             hovertemplate="%{label}: %{value:,} px<br>%{percentRoot:.2%} of the person"
             "<extra></extra>",
@@ -58,6 +66,11 @@ def group_treemap(regions: pd.DataFrame) -> go.Figure:
         margin={"l": 4, "r": 4, "t": 44, "b": 4},
     )
     return figure
+
+
+def _is_light(face_class: FaceClass) -> bool:
+    red, green, blue = face_class.rgb
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 150
 
 
 def color_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figure:

@@ -54,6 +54,7 @@ class TrainConfig:
         phases: ``SIZE[xBATCH]:LENGTH,...``, lengths in epochs, or shares of ``minutes``.
         minutes: bound the run by time; such a run depends on the machine's speed.
         replicas: threads that each run their part of a batch; for CPUs shared with other work.
+        hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
         augment_last: augmentation in the last of several phases.
         score_every: epochs between scores on val, at ``score_size`` pixels.
     """
@@ -74,6 +75,7 @@ class TrainConfig:
     weight_decay: float = 0.02
     ema: float = 0.998
     repeat_threshold: float = 0.3
+    hard_fraction: float = 0.125
     hold_out: float = 0.1
     score_every: int = 2
     score_size: int = 512
@@ -150,6 +152,7 @@ class Trainer:
             device=self.device,
             bf16=config.bf16,
             accumulate=config.accumulate,
+            fraction=config.hard_fraction,
         )
         self.epoch, self.steps, self.seconds = 0, 0, 0.0
         self.history: list[dict[str, Any]] = []

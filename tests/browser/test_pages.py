@@ -163,7 +163,7 @@ def test_pages_fit_a_phone(new_page: NewPage, base: str, path: str, scheme: str)
         is_mobile=True,
         color_scheme=scheme,
     )
-    ViewerPage(page, f"{base}/{path}").open()
+    ViewerPage(page, f"{base}/{path}".rstrip("/")).open()
     overflow = page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
