@@ -58,6 +58,7 @@ _STREAMLIT_OPTIONS: dict[str, object] = {
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # Of the time to leave: what open connections get to close after the last parse.
 _CLOSING_SECONDS = 3.0
+_WARM = "warm"
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
@@ -99,7 +100,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
     @asynccontextmanager
     async def lifespan(_: App) -> AsyncIterator[None]:
         # A daemon, so that a server told to go while it loads does not wait for the network.
-        threading.Thread(target=_warm, args=(models, lifecycle), name="warm", daemon=True).start()
+        threading.Thread(target=_warm, args=(models, lifecycle), name=_WARM, daemon=True).start()
         yield
 
     return App(
@@ -185,7 +186,14 @@ def main() -> int:
     )
     server.run()
     LOG.info("stopped")
-    return 0 if server.started else 3
+    code = 0 if server.started else 3
+    if any(thread.name == _WARM and thread.is_alive() for thread in threading.enumerate()):
+        # Told to go while the network loads: taking the interpreter down under a thread in native
+        # code would abort the process.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 def _warm(models: Models, lifecycle: Lifecycle) -> None:

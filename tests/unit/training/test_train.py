@@ -4,6 +4,7 @@ import argparse
 import csv
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_faces(root / "train", 4)
     write_faces(root / "val", 1)
     return root
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _file: None)
 
 
 def config(data: Path, out: Path) -> TrainConfig:
