@@ -19,7 +19,7 @@ _NOTHING = ("", "")
 def choose(view: View) -> View | None:
     """The view to compare with, or None; offers the other photos and the other weights."""
     gallery, current = shell.gallery(), shell.current_weights()
-    looked_at = gallery.current.id if gallery.current else shell.SAMPLE
+    looked_at = shell.current_id()
     names = {photo.id: photo.name for photo in gallery.photos} | {shell.SAMPLE: "the sample"}
     options: dict[tuple[str, str], str] = {_NOTHING: "Nothing"}
     options |= {(i, current): name for i, name in names.items() if i != looked_at}
