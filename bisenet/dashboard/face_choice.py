@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from bisenet.dashboard.viewer import select_face
 from bisenet.parser import Parsing
 
 _CHOICE = "face_choice"
@@ -28,6 +29,7 @@ def choose(parsing: Parsing, clicked: int | None) -> int | None:
         options,
         format_func=lambda face_id: f"Face {face_id}" if face_id else f"All {len(ids)} faces",
         key=_CHOICE,
+        on_change=lambda: select_face(st.session_state[_CHOICE]),
         help="Or click a face's number in the picture. Face 1 is the largest.",
     )
     return chosen

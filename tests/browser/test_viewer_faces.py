@@ -103,3 +103,14 @@ def test_choosing_a_face_goes_to_it_and_back(view: ViewerPage) -> None:
     assert view.zoom == "141 %"
     view.button("Face 2 of 2").click()
     assert view.zoom == "100 %"
+
+
+def test_python_goes_to_a_face(view: ViewerPage) -> None:
+    view.open("?faces=1")
+    view.page.get_by_role("button", name="Go to face 2").click()
+    view.page.get_by_text(re.compile("face=2")).wait_for()
+    view.settle(400)
+    assert view.zoom != "100 %"
+    view.button("Face 2 of 2").click()
+    view.page.get_by_text(re.compile("face=None")).wait_for()
+    assert view.zoom == "100 %", "the same face again goes back"

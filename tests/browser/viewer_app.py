@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.dashboard.viewer import current_view, select_region, viewer
+from bisenet.dashboard.viewer import current_view, select_face, select_region, viewer
 
 st.set_page_config(page_title="Viewer test", layout="wide")
 
@@ -89,6 +89,8 @@ def explore() -> None:
     st.button("Rerun")
     if st.button("Select hair"):
         select_region(17)
+    if st.button("Go to face 2"):
+        select_face(2)
     if st.button("Set parameter"):
         st.query_params["other"] = "1"
     view = viewer(

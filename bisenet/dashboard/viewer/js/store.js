@@ -121,11 +121,11 @@ export class ViewStore {
     for (const listener of [...this.listeners]) listener(change);
   }
 
-  /** A selection that the server asks for; each is applied once, however often it is sent again. */
+  /** A change that the server asks for; each is applied once, however often it is sent again. */
   applyPush(push) {
     if (!push || push.seq === this.appliedPush) return;
     this.appliedPush = push.seq;
-    this.set({ selected: push.selected });
+    this.set(push.change);
     this.sequence = Math.max(this.sequence, push.seq);
     this.sent = this.choice();
   }

@@ -54,7 +54,9 @@ export class Viewer {
     const key = data.pictures.map(pictureKey).join(" ");
     if (key !== this.shown) this.open(key);
     else this.buildFaces();
+    const { face } = store.view;
     store.applyPush(data.push);
+    if (store.view.face !== face) this.goTo(this.panes[0].pane.boxOf(store.view.face));
     this.changed({});
     this.send(); // a selection made just before a page change may not have been told yet
   }
