@@ -124,8 +124,15 @@ class Crop:
         # Maps a pixel of ``part``, perhaps shrunk, to the square.
         matrix = self.matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ (x, y)
-        if self.scale < 0.9:
-            small = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+        scale = self.scale
+        while scale <= 0.5 and min(width, height) > 1:
+            part = _halved(part)
+            height, width = part.shape[:2]
+            matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5)
+            matrix[:, :2] *= 2
+            scale *= 2
+        if scale < 0.9:
+            small = (max(1, round(width * scale)), max(1, round(height * scale)))
             factor = np.array([width / small[0], height / small[1]])
             part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
             matrix[:, 2] += matrix[:, :2] @ (0.5 * factor - 0.5)
@@ -144,6 +151,9 @@ class Crop:
         x, y, width, height = self.content
         part = pixels
         if part.shape[:2] != (height, width):
+            # Even sizes only, so that the photo keeps its place to a fraction of a pixel.
+            while 2 * height <= part.shape[0] and not (part.shape[0] | part.shape[1]) & 1:
+                part = _halved(part)
             shrinks = height < part.shape[0]
             interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
             part = np.asarray(cv2.resize(part, (width, height), interpolation=interpolation))
@@ -152,6 +162,20 @@ class Crop:
         square = np.tile(np.array(PADDING, np.uint8), (self.size, self.size, 1))
         square[y : y + height, x : x + width] = part
         return square
+
+
+def _halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Means of 2 x 2 pixels: several times faster than averaging by any other factor.
+
+    An odd last row or column counts twice.
+    """
+    height, width = pixels.shape[:2]
+    if (height | width) & 1:
+        pixels = np.asarray(
+            cv2.copyMakeBorder(pixels, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE)
+        )
+    size = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def whole_crop(height: int, width: int, size: int) -> Crop:

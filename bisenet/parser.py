@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet import upsample
-from bisenet.classes import BACKGROUND
 from bisenet.engines import EngineInfo, open_engine
-from bisenet.faces import Box, Crop, normalise, whole_crop
+from bisenet.faces import Box, Crop, whole_crop
 from bisenet.finder import MIN_SCORE, Finder, Found
 from bisenet.framing import Landmarks, face_crop, find_landmarks
 from bisenet.parsing import Face as Face
 from bisenet.parsing import Parsing as Parsing
-from bisenet.parsing import face_extent, own_labels
+from bisenet.parsing import face_extent, head_confidence, own_labels
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
 
@@ -235,10 +234,8 @@ class FaceParser:
             with clock.stage("crop"):
                 crops = [_with_context(one.crop).at(self.input_size) for one in part]
                 squares = np.stack([crop.sample(pixels) for crop in crops])
-            with clock.stage("normalise"):
-                batch = normalise(squares)
             with clock.stage("network"):
-                logits = self._engine.infer(batch)
+                logits = self._engine.infer_pixels(squares)
             with clock.stage("upsample"):
                 for crop, view in zip(crops, logits, strict=True):
                     marks = find_landmarks(view, crop)
@@ -256,16 +253,11 @@ class FaceParser:
         with clock.stage("crop"):
             crop = whole_crop(height, width, self.input_size)
             square = crop.sample(pixels)
-        with clock.stage("normalise"):
-            batch = normalise(square[None])
         with clock.stage("network"):
-            (logits,) = self._engine.infer(batch)
+            (logits,) = self._engine.infer_pixels(square[None])
         with clock.stage("upsample"):
-            mask, confidence = upsample.label_pixels(
-                upsample.to_crop(logits, crop.size), crop.content, (height, width)
-            )
-            head = mask != BACKGROUND
-            score = float(confidence[head].mean()) if head.any() else 0.0
+            mask, confidence = upsample.read_whole(logits, crop.size, crop.matrix, (height, width))
+            score = head_confidence(mask, confidence)
         view = Face(
             id=1,
             box=(0.0, 0.0, float(width), float(height)),
@@ -308,7 +300,9 @@ def _middle_weight(n: int) -> NDArray[np.float32]:
 
 
 def _as_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if isinstance(image, Image.Image) and image.mode != "RGB":
+        image = image.convert("RGB")
+    pixels = np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(
             f"An image is (height, width, 3) uint8 RGB; got {pixels.shape} {pixels.dtype}."

@@ -126,11 +126,7 @@ class Parsing:
         """A plane of every view's probabilities, each where its view decides, ``(H, W)``."""
         result = np.full(self.mask.shape, beyond, np.float32)
         for view in self.views:
-            logits = view.logits.astype(np.float32)
-            if view.crop.is_whole:
-                plane = plane_of(upsample.softmax(upsample.to_crop(logits, view.crop.size)))
-                return upsample.resize_plane(plane, view.crop.content, view.shape)
-            surface = Surface.of(logits, view.crop.size)
+            surface = Surface.of(view.logits.astype(np.float32), view.crop.size)
             plane = plane_of(upsample.softmax(surface.logits))
             x, y, width, height = view.window
             here = np.s_[y : y + height, x : x + width]
@@ -151,9 +147,14 @@ def own_labels(
     x, y, width, height = face.window
     here = np.s_[y : y + height, x : x + width]
     labels = np.where(owner[here] == face.id, mask[here], BACKGROUND).astype(np.uint8)
-    head = labels != BACKGROUND
-    score = float(confidence[here][head].mean()) if head.any() else 0.0
+    score = head_confidence(labels, confidence[here])
     return dataclasses.replace(face, labels=labels, score=score)
+
+
+def head_confidence(labels: NDArray[np.uint8], confidence: NDArray[np.float32]) -> float:
+    """Mean confidence over the pixels ``(H, W)`` that are not background; 0 where all are."""
+    # The background's id is 0, so labels serve as OpenCV's mask.
+    return float(cv2.mean(confidence, labels)[0])
 
 
 def face_extent(logits: NDArray[np.float32], crop: Crop) -> Box:

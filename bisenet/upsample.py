@@ -11,7 +11,6 @@ inside it: only the cells along boundaries are evaluated, a strip of the photo a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,13 +21,13 @@ from numpy.typing import NDArray
 Rect = tuple[int, int, int, int]
 
 
-def align_corners_matrix(size: int, grid: int) -> NDArray[np.float32]:
-    """Bilinear interpolation from ``grid`` to ``size`` samples, ends on ends: ``(size, grid)``."""
-    position = np.linspace(0.0, grid - 1, size)
+def _reader(position: NDArray[np.float64], grid: int) -> NDArray[np.float32]:
+    """Bilinear interpolation of ``grid`` samples at some positions: ``(P, grid)``."""
+    position = np.clip(position, 0, grid - 1)
     low = np.minimum(position.astype(int), max(grid - 2, 0))
     weight = (position - low).astype(np.float32)
-    matrix = np.zeros((size, grid), dtype=np.float32)
-    rows = np.arange(size)
+    matrix = np.zeros((len(position), grid), dtype=np.float32)
+    rows = np.arange(len(position))
     matrix[rows, low] = 1 - weight
     if grid > 1:
         matrix[rows, low + 1] += weight
@@ -37,7 +36,8 @@ def align_corners_matrix(size: int, grid: int) -> NDArray[np.float32]:
 
 def to_crop(logits: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Logits ``(C, g, g)`` of the network to ``(C, size, size)``, as the published code does."""
-    matrix = align_corners_matrix(size, logits.shape[-1])
+    grid = logits.shape[-1]
+    matrix = _reader(np.linspace(0.0, grid - 1, size), grid)  # ends on ends: align_corners
     return np.matmul(np.matmul(matrix, logits.astype(np.float32)), matrix.T)
 
 
@@ -47,57 +47,11 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return exponent / exponent.sum(axis=0)
 
 
-def label_pixels(
-    logits: NDArray[np.float32], content: Rect, shape: tuple[int, int]
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Label every pixel of the part of a photo that a crop shows.
-
-    Args:
-        logits: ``(C, S, S)`` at the crop's resolution.
-        content: the rectangle of the crop that the photo fills, ``x, y, width, height``.
-        shape: height and width of that part in the photo's pixels.
-
-    Returns:
-        Labels ``(H, W)`` and the winning class's probability ``(H, W)``.
-    """
-    x, y, width, height = content
-    inside = np.ascontiguousarray(logits[:, y : y + height, x : x + width])
-    labels = inside.argmax(axis=0).astype(np.uint8)
-    confidence = softmax(inside).max(axis=0)
-    if shape == (height, width):
-        return labels, confidence
-    target = (shape[1], shape[0])
-    # A class that wins nowhere in the crop cannot lead between two of its pixels by more than
-    # rounding: only winners are carried on.
-    winners = np.unique(labels)
-    return (
-        _argmax_resized(inside, winners, target),
-        cv2.resize(confidence, target, interpolation=cv2.INTER_LINEAR),
-    )
-
-
-def _argmax_resized(
-    logits: NDArray[np.float32], classes: Iterable[int], target: tuple[int, int]
-) -> NDArray[np.uint8]:
-    first, *others = (int(c) for c in classes)
-    best = cv2.resize(logits[first], target, interpolation=cv2.INTER_LINEAR)
-    labels = np.full(best.shape, first, dtype=np.uint8)
-    for class_id in others:
-        score = cv2.resize(logits[class_id], target, interpolation=cv2.INTER_LINEAR)
-        labels[score > best] = class_id
-        np.maximum(best, score, out=best)
-    return labels
-
-
-def resize_plane(
-    plane: NDArray[np.float32], content: Rect, shape: tuple[int, int]
-) -> NDArray[np.float32]:
-    """One plane ``(S, S)`` of a crop at the photo's resolution ``(H, W)``."""
-    x, y, width, height = content
-    inside = np.ascontiguousarray(plane[y : y + height, x : x + width])
-    if shape == (height, width):
-        return inside
-    return cv2.resize(inside, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+def winning_probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest probability over axis 0."""
+    relative = logits - logits.max(axis=0)
+    np.exp(relative, out=relative)
+    return np.asarray(1 / relative.sum(axis=0), dtype=np.float32)
 
 
 # Samples of the logits' surface between two of the network's own, along each axis.
@@ -132,13 +86,18 @@ class Surface:
     @cached_property
     def labels(self) -> NDArray[np.uint8]:
         """The winning class at each sample, ``(n, n)``."""
-        return self.logits.argmax(axis=0).astype(np.uint8)
+        # Plane by plane: several times faster than argmax over the first axis.
+        best = self.logits[0].copy()
+        labels = np.zeros(best.shape, np.uint8)
+        for class_id, plane in enumerate(self.logits[1:], start=1):
+            labels[plane > best] = class_id
+            np.maximum(best, plane, out=best)
+        return labels
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
         """The winning class's probability at each sample, ``(n, n)``."""
-        relative = np.exp(self.logits - self.logits.max(axis=0))
-        return np.asarray(1 / relative.sum(axis=0), dtype=np.float32)
+        return winning_probability(self.logits)
 
     @cached_property
     def cells(self) -> NDArray[np.uint8]:
@@ -147,28 +106,148 @@ class Surface:
         same = (w[:-1, :-1] == w[1:, :-1]) & (w[:-1, 1:] == w[1:, 1:]) & (w[:-1, :-1] == w[:-1, 1:])
         return np.where(same, w[:-1, :-1], _MIXED).astype(np.uint8)
 
+    @cached_property
+    def seams(self) -> Seams:
+        """The cells in which labels change."""
+        return Seams.of(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Seams:
+    """The M cells of a surface in which labels change, ready to be read at any point.
+
+    In most of them two classes meet and every other class lies below one of the two at all four
+    corners, so it cannot win inside: the sign of one bilinear difference decides.
+
+    Attributes:
+        index: the number of each cell among the M, ``((n-1) * (n-1),)``; -1 where none changes.
+        pair: the two classes, ``(2, M)``, the lower id first.
+        difference: logit of the first less that of the second as ``d0 + d1 u + d2 v + d3 u v``,
+            u and v running from 0 to 1 across the cell, ``(4, M)``.
+        corners: the logits themselves, in the same form, in the K cells where a third class may
+            win, ``(4, C, K)``.
+        rank: each cell's place among those K, ``(M,)``; -1 for a cell of two classes.
+    """
+
+    index: NDArray[np.int32]
+    pair: NDArray[np.uint8]
+    difference: NDArray[np.float32]
+    corners: NDArray[np.float32]
+    rank: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, surface: Surface) -> Seams:
+        """Look at every cell whose corners have different winners."""
+        n = surface.logits.shape[-1]
+        rows, columns = np.nonzero(surface.cells == _MIXED)
+        many = len(rows)
+        index = np.full((n - 1) * (n - 1), -1, np.int32)
+        index[rows * (n - 1) + columns] = np.arange(many, dtype=np.int32)
+        corner = rows * n + columns + np.array([[0], [1], [n], [n + 1]])
+        winners = surface.labels.ravel()[corner]
+        first, second = winners.min(axis=0), winners.max(axis=0)
+        logits = surface.logits.reshape(len(surface.logits), -1)
+        flat = np.arange(many)
+        at = np.take(logits, corner, axis=1)
+        low, high = at[first, :, flat].T, at[second, :, flat].T  # (4, M)
+        below = (at <= low).all(axis=1) | (at <= high).all(axis=1)
+        several = ~below.all(axis=0)
+        rank = np.full(many, -1, np.int32)
+        rank[several] = np.arange(several.sum(), dtype=np.int32)
+        return cls(
+            index,
+            np.stack([first, second]),
+            _polynomial(low - high),
+            _polynomial(at[:, :, several].transpose(1, 0, 2)),
+            rank,
+        )
+
+    def labels(
+        self, u: NDArray[np.float64], v: NDArray[np.float64], surface: Surface
+    ) -> NDArray[np.uint8]:
+        """The class that leads at positions ``(P,)`` among the samples."""
+        n = surface.logits.shape[-1]
+        i, j = np.minimum(u.astype(np.int32), n - 2), np.minimum(v.astype(np.int32), n - 2)
+        fu, fv = (u - i).astype(np.float32), (v - j).astype(np.float32)
+        cell = j * (n - 1) + i
+        seam = self.index[cell]
+        leads = _at(self.difference[:, seam], fu, fv) >= 0
+        labels = np.where(leads, self.pair[0, seam], self.pair[1, seam])
+        third = np.flatnonzero(self.rank[seam] >= 0)
+        corners = self.corners[:, :, self.rank[seam[third]]]
+        labels[third] = _at(corners, fu[third], fv[third]).argmax(axis=0)
+        # A position on the rim between two cells may have been rounded into the calm one.
+        calm = np.flatnonzero(seam < 0)
+        labels[calm] = surface.cells.ravel()[cell[calm]]
+        return labels
+
+
+def read_whole(
+    logits: NDArray[np.float32], size: int, matrix: NDArray[np.float64], shape: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Labels and confidence of a whole photo that lies upright in the crop.
+
+    Args:
+        logits: the network's, ``(C, g, g)``.
+        size: the crop's side, pixels.
+        matrix: ``(2, 3)``, from the photo's pixels to the crop's; no turn.
+        shape: the photo's height and width.
+
+    Returns:
+        Labels ``(H, W)``, exactly as the argmax of the logits there; and the winning class's
+        probability ``(H, W)``, read between samples two pixels of the crop apart.
+    """
+    height, width = shape
+    surface = Surface.of(logits, size)
+    last = surface.logits.shape[-1] - 1
+    to_samples = matrix / surface.step
+    u = np.clip(to_samples[0, 0] * np.arange(width) + to_samples[0, 2], 0, last)
+    v = np.clip(to_samples[1, 1] * np.arange(height) + to_samples[1, 2], 0, last)
+    columns, rows = (np.minimum(at.astype(np.intp), last - 1) for at in (u, v))
+    labels = np.take(np.take(surface.cells, columns, axis=1), rows, axis=0)
+    strip = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, strip):
+        part = labels[top : top + strip].ravel()
+        mixed = np.flatnonzero(part == _MIXED)
+        ys, xs = np.divmod(mixed, width)
+        part[mixed] = surface.seams.labels(u[xs], v[ys + top], surface)
+    return labels, _whole_confidence(logits, size, matrix, shape)
+
+
+def _whole_confidence(
+    logits: NDArray[np.float32], size: int, matrix: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    grid = logits.shape[-1]
+    readers = []
+    for axis, length in enumerate(shape):
+        scale, offset = matrix[1 - axis, 1 - axis], matrix[1 - axis, 2]
+        count = min(length, max(1, round(length * scale / 2)))
+        photo = (np.arange(count) + 0.5) * (length / count) - 0.5
+        readers.append(_reader((photo * scale + offset) * (grid - 1) / (size - 1), grid))
+    coarse = np.matmul(np.matmul(readers[0], logits.astype(np.float32)), readers[1].T)
+    plane = winning_probability(coarse)
+    return np.asarray(cv2.resize(plane, (shape[1], shape[0])), dtype=np.float32)
+
 
 def label_window(
-    surface: Surface, inverse: NDArray[np.float64], window: Rect
+    surface: Surface, matrix: NDArray[np.float64], window: Rect
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Label every pixel of a photo's window that a crop covers.
 
     Args:
         surface: the crop's logits.
-        inverse: ``(2, 3)``, from the photo's pixels to the crop's.
+        matrix: ``(2, 3)``, from the photo's pixels to the crop's.
         window: x, y, width, height in the photo.
 
     Returns:
         Labels ``(h, w)``, background where the crop does not reach, and where it does.
     """
     x, y, width, height = window
-    to_cells = _to_samples(surface, inverse, (x, y))
+    to_cells = _to_samples(surface, matrix, (x, y))
     # The nearest cell: cell i lies between samples i and i + 1, so its centre is at i + 0.5.
     nearest = to_cells.copy()
     nearest[:, 2] -= 0.5
-    winners = np.unique(surface.labels)
-    # One row a sample, so that a pixel's four corners are four reads.
-    samples = np.ascontiguousarray(surface.logits[winners].reshape(len(winners), -1).T)
+    last = surface.logits.shape[-1] - 1
     labels = np.empty((height, width), np.uint8)
     rows = max(1, STRIP_PIXELS // max(width, 1))
     for top in range(0, height, rows):
@@ -186,8 +265,10 @@ def label_window(
         )
         mixed = np.flatnonzero(strip == _MIXED)
         ys, xs = np.divmod(mixed, width)
-        won = _winner(samples, surface.logits.shape[-1], to_cells, xs, ys + top)
-        strip.ravel()[mixed] = winners[won]
+        ys += top
+        u = np.clip(to_cells[0, 0] * xs + to_cells[0, 1] * ys + to_cells[0, 2], 0, last)
+        v = np.clip(to_cells[1, 0] * xs + to_cells[1, 1] * ys + to_cells[1, 2], 0, last)
+        strip.ravel()[mixed] = surface.seams.labels(u, v, surface)
     covered = labels != _OUTSIDE
     labels[~covered] = 0
     return labels, covered
@@ -196,14 +277,14 @@ def label_window(
 def warp_plane(
     plane: NDArray[np.float32],
     surface: Surface,
-    inverse: NDArray[np.float64],
+    matrix: NDArray[np.float64],
     window: Rect,
 ) -> NDArray[np.float32]:
     """Values at a surface's samples ``(n, n)`` read at every pixel of a window, ``(h, w)``."""
     x, y, width, height = window
     warped = cv2.warpAffine(
         plane,
-        _to_samples(surface, inverse, (x, y)),
+        _to_samples(surface, matrix, (x, y)),
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -220,22 +301,18 @@ def _to_samples(
     return shifted / surface.step
 
 
-def _winner(
-    samples: NDArray[np.float32],
-    n: int,
-    matrix: NDArray[np.float64],
-    xs: NDArray[np.intp],
-    ys: NDArray[np.intp],
-) -> NDArray[np.intp]:
-    """Which column of ``samples`` ``(n * n, K)`` leads at some pixels ``(P,)``."""
-    u = np.clip(matrix[0, 0] * xs + matrix[0, 1] * ys + matrix[0, 2], 0, n - 1)
-    v = np.clip(matrix[1, 0] * xs + matrix[1, 1] * ys + matrix[1, 2], 0, n - 1)
-    i, j = np.minimum(u.astype(np.intp), n - 2), np.minimum(v.astype(np.intp), n - 2)
-    fu, fv = (u - i).astype(np.float32)[:, None], (v - j).astype(np.float32)[:, None]
-    corner = j * n + i
-    upper = samples[corner]
-    upper += (samples[corner + 1] - upper) * fu
-    lower = samples[corner + n]
-    lower += (samples[corner + n + 1] - lower) * fu
-    upper += (lower - upper) * fv
-    return upper.argmax(axis=1)
+def _polynomial(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bilinear coefficients ``(4, ...)`` from the values at a cell's four corners ``(4, ...)``.
+
+    Corners come as upper left, upper right, lower left, lower right.
+    """
+    a, b, c, d = corners
+    return np.stack([a, b - a, c - a, a - b - c + d])
+
+
+def _at(
+    polynomial: NDArray[np.float32], u: NDArray[np.float32], v: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Values ``(..., P)`` of bilinear polynomials ``(4, ..., P)`` within their cells."""
+    d0, d1, d2, d3 = polynomial
+    return d0 + d1 * u + (d2 + d3 * u) * v

@@ -59,10 +59,9 @@ def flip_averaged(parser: FaceParser, image: NDArray[np.uint8]) -> NDArray[np.ui
     mirrored = parser.parse(np.ascontiguousarray(image[:, ::-1]), framing="whole").faces[0]
     back = mirrored.logits[mirror_lut()[:NUM_CLASSES], :, ::-1]
     logits = (face.logits.astype(np.float32) + back.astype(np.float32)) * np.float32(0.5)
-    at_crop = upsample.to_crop(logits.astype(np.float32), face.crop.size)
-    content = face.crop.content
-    assert content is not None  # framing "whole" is a view of the whole photo
-    return upsample.label_pixels(at_crop, content, (image.shape[0], image.shape[1]))[0]
+    height, width = image.shape[:2]
+    crop = face.crop
+    return upsample.read_whole(logits, crop.size, crop.matrix, (height, width))[0]
 
 
 def evaluate(
