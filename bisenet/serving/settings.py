@@ -27,6 +27,7 @@ VARIABLES: dict[str, str] = {
     "BISENET_ALLOWED_HOSTS": "comma-separated host names that are answered (any)",
     "BISENET_HTTPS": "true when people come by https: adds Strict-Transport-Security (false)",
     "BISENET_LOG_FORMAT": "json or text (json)",
+    "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "MB that a zip in Batch or Evaluate may have (1024)",
     "STREAMLIT_SERVER_COOKIE_SECRET": "signs cookies; the same on every replica",
 }
 

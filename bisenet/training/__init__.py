@@ -1,1 +1,1 @@
-"""Training and scoring: data sets, augmentation, losses, metrics, the training loop."""
+"""Training: data sets, augmentation, losses, the training loop; scoring from the shell."""

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from bisenet import upsample
 from bisenet.classes import CLASSES, NUM_CLASSES, mirror_lut
+from bisenet.evaluation.metrics import Scores
+from bisenet.images import ImageError, load_image
 from bisenet.parser import FaceParser
-from bisenet.training.dataset import FaceFile, read_face
-from bisenet.training.metrics import Scores
+from bisenet.training.dataset import DataError, FaceFile, Pair, read_face, read_mask
 
 FramingName = Literal["auto", "whole"]
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -64,6 +65,28 @@ def flip_averaged(parser: FaceParser, image: NDArray[np.uint8]) -> NDArray[np.ui
     return upsample.read_whole(logits, crop.size, crop.matrix, (height, width))[0]
 
 
+def read_as_people_do(file: FaceFile) -> Pair:
+    """Photo ``(H, W, 3)`` and mask ``(H, W)``, the photo upright and in sRGB as on every page.
+
+    Raises:
+        DataError: a photo or mask cannot be used; the message names it.
+    """
+    if file.parts:  # CelebAMask-HQ's own release, whose photos are brought to their masks' size
+        return read_face(file)
+    mask = read_mask(file)
+    try:
+        photo = load_image(file.image)
+    except ImageError as error:
+        raise DataError(f"{file.image}: {error}") from error
+    height, width = mask.shape
+    if photo.size != (width, height):
+        raise DataError(
+            f"{file.image}: {photo.width} x {photo.height}, "
+            f"but its mask {file.masks[0]} is {width} x {height}"
+        )
+    return np.asarray(photo), mask
+
+
 def evaluate(
     predict: Predict, files: Sequence[FaceFile], boundary: bool = True, progress: bool = False
 ) -> Evaluation:
@@ -75,7 +98,7 @@ def evaluate(
     result = Evaluation(Scores(with_boundary=boundary))
     started = time.monotonic()
     for i, file in enumerate(files):
-        image, mask = read_face(file)
+        image, mask = read_as_people_do(file)
         found = predict(image)
         if found.shape != mask.shape:
             size = (mask.shape[1], mask.shape[0])

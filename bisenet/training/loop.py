@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bisenet.evaluation.metrics import Scores
 from bisenet.faces import MEAN, STD
 from bisenet.model import BiSeNet
 from bisenet.training.ema import ModelEma
 from bisenet.training.losses import training_loss
-from bisenet.training.metrics import Scores
 from bisenet.training.replicas import Replicas
 
 

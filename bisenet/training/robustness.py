@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND
+from bisenet.evaluation.metrics import Scores
 from bisenet.training import photometric
 from bisenet.training.augment import IGNORE
 from bisenet.training.dataset import FaceFile, read_face
 from bisenet.training.evaluate import Predict
-from bisenet.training.metrics import Scores
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 Change = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Pair]

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bisenet.evaluation.metrics import Scores, confusion_matrix, iou_and_f1, mean_of
 from bisenet.faces import Box
 from bisenet.parser import FaceParser, Parsing
 from bisenet.training.compose import Pair, PlacedFace, compose
 from bisenet.training.dataset import FaceFile, read_face
-from bisenet.training.metrics import Scores, confusion_matrix, iou_and_f1, mean_of
 
 SIZES = (32, 48, 64, 96, 128, 192, 256, 384)
 TURNS = (0, 15, 30, 45)

@@ -56,7 +56,7 @@ def test_a_whole_photo_of_any_shape_is_read_where_its_pixels_lie(shape: tuple[in
     lead = np.sort(wanted, axis=0)
     same = labels.ravel() == wanted.argmax(0)
     assert same[lead[-1] - lead[-2] > 0.05].mean() > 0.999
-    wrong = np.abs(confidence.ravel() - upsample.softmax(wanted).max(0))
+    wrong = np.abs(confidence.ravel() - upsample.softmax(wanted.astype(np.float32)).max(0))
     assert wrong.mean() < 0.02
 
 

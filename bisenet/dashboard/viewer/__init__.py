@@ -158,22 +158,21 @@ def current_view() -> ViewState:
 
 def select_region(class_id: int | None) -> None:
     """Selects a region from Python, e.g. from a list, in every viewer; call before ``viewer``."""
-    _push(selected=class_id)
+    _push(replace(current_view(), selected=class_id), {"selected": class_id})
 
 
 def select_face(face_id: int | None) -> None:
     """Goes to a face from Python, or back for None, in every viewer; call before ``viewer``."""
-    _push(face=face_id)
+    _push(replace(current_view(), face=face_id), {"face": face_id})
 
 
-def _push(**change: int | None) -> None:
-    view = current_view()
+def _push(view: ViewState, change: dict[str, int | None]) -> None:
     memory = st.session_state[_MEMORY]
     last = memory["push"]
     # The browser has said nothing since: it may not have heard of the last change either.
     waiting = last["change"] if last and last["seq"] == memory["seq"] else {}
     memory["seq"] += 1
-    memory["view"] = replace(view, **change)
+    memory["view"] = view
     memory["push"] = {"seq": memory["seq"], "change": {**waiting, **change}}
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from bisenet.classes import BY_NAME
 from bisenet.commands import evaluate as command
+from bisenet.faces import whole_crop
 from bisenet.model import BiSeNet
 from bisenet.parser import FaceParser
 from bisenet.training import robustness
@@ -78,7 +79,7 @@ class LeftIsBright:
         logits = np.zeros((19, height, width), np.float16)
         logits[BY_NAME["l_eye"].id] = image[..., 0] / 255 - 0.25
         logits[BY_NAME["r_eye"].id] = 0.125
-        crop = SimpleNamespace(size=height, content=(0, 0, width, height))
+        crop = whole_crop(height, width, height)
         return SimpleNamespace(faces=[SimpleNamespace(logits=logits, crop=crop)])
 
 

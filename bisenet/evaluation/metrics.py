@@ -6,6 +6,7 @@ IoU and F1 follow from one confusion matrix (Long et al., "Fully Convolutional N
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,11 +32,29 @@ def confusion_matrix(
 
 def iou_and_f1(matrix: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """IoU and F1 of each class, ``(C,)`` each; nan for a class absent from both sides."""
-    hit = np.diag(matrix).astype(np.float64)
-    truth, predicted = matrix.sum(1), matrix.sum(0)
-    union = truth + predicted - hit
+    return from_marginals(np.diag(matrix), matrix.sum(1), matrix.sum(0))
+
+
+def from_marginals(
+    hit: NDArray[Any], truth: NDArray[Any], predicted: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU and F1 from pixels right, true and predicted, of any one shape; nan where all are 0."""
+    hit = hit.astype(np.float64)
+    total = truth + predicted
     with np.errstate(invalid="ignore", divide="ignore"):
-        return hit / union, 2 * hit / (truth + predicted)
+        return hit / (total - hit), 2 * hit / total
+
+
+def precision_and_recall(
+    matrix: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision and recall of each class, ``(C,)`` each.
+
+    Precision is nan for a class that was never predicted, recall for one that is in no truth.
+    """
+    hit = np.diag(matrix).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return hit / matrix.sum(0), hit / matrix.sum(1)
 
 
 def _boundary(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -68,8 +87,12 @@ def boundary_counts(
     known = truth < classes
     for c in range(classes):
         wanted, found = truth == c, (prediction == c) & known
-        if not wanted.any() and not found.any():
+        x, y, width, height = cv2.boundingRect((wanted | found).astype(np.uint8))
+        if width == 0:
             continue
+        # All edges lie in here; one pixel more, so that only the frame's edge counts as one.
+        here = np.s_[max(0, y - 1) : y + height + 1, max(0, x - 1) : x + width + 1]
+        wanted, found = wanted[here], found[here]
         true_edge, edge = _boundary(wanted), _boundary(found)
         counts[c] = (
             edge.sum(),
@@ -120,11 +143,16 @@ class Scores:
         if truth.shape != prediction.shape:
             raise ValueError(f"Truth is {truth.shape}, prediction {prediction.shape}.")
         matrix = confusion_matrix(truth, prediction)
+        edges = boundary_counts(truth, prediction) if self.with_boundary else None
+        return self.add_counts(matrix, edges)
+
+    def add_counts(self, matrix: NDArray[np.int64], edges: NDArray[np.int64] | None) -> float:
+        """Count one picture from its ``confusion_matrix`` and ``boundary_counts``, as ``add``."""
         self.images += 1
         self.confusion += matrix
         self.images_with += matrix.sum(1) > 0
-        if self.with_boundary:
-            self.boundary += boundary_counts(truth, prediction)
+        if edges is not None:
+            self.boundary += edges
         return mean_of(iou_and_f1(matrix)[0])
 
     @property

@@ -3,15 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix as reference
-from sklearn.metrics import f1_score, jaccard_score
+from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
-from bisenet.training.metrics import (
+from bisenet.evaluation.metrics import (
     Scores,
     boundary_counts,
     boundary_f1,
     confusion_matrix,
     iou_and_f1,
     mean_of,
+    precision_and_recall,
 )
 
 
@@ -96,3 +97,32 @@ def test_boundary_of_a_missed_or_invented_class_is_zero_and_absent_is_left_out()
 
 def test_mean_of_nothing_is_zero() -> None:
     assert mean_of(np.array([np.nan, np.nan])) == 0
+
+
+def test_precision_and_recall_match_scikit_learn() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 5, 2000).astype(np.uint8)
+    found = np.where(rng.random(2000) < 0.6, truth, rng.integers(0, 5, 2000)).astype(np.uint8)
+    precision, recall = precision_and_recall(confusion_matrix(truth, found))
+    options = {"labels": np.arange(5), "average": None}
+    np.testing.assert_allclose(precision[:5], precision_score(truth, found, **options))
+    np.testing.assert_allclose(recall[:5], recall_score(truth, found, **options))
+    assert np.isnan(precision[5:]).all()
+    assert np.isnan(recall[5:]).all()
+
+
+def test_boundaries_do_not_depend_on_where_a_region_lies_nor_on_the_frame() -> None:
+    rng = np.random.default_rng(3)
+    truth = np.zeros((120, 120), np.uint8)
+    truth[40:70, 40:80] = 1
+    found = truth.copy()
+    found[rng.random(found.shape) < 0.02] = 1
+    two_pixels = 2 / float(np.hypot(120, 120))
+    small = boundary_counts(truth, found, two_pixels)[1]
+    large = boundary_counts(np.pad(truth, 60), np.pad(found, 60), two_pixels / 2)[1]
+    assert small.tolist() == large.tolist()
+    assert small[2] == 2 * (30 + 40) - 4
+    corner = np.zeros((120, 120), np.uint8)
+    corner[:30, :40] = 1
+    # The frame's edge is no boundary: two sides of four are left.
+    assert boundary_counts(corner, corner, two_pixels)[1].tolist() == [30 + 40 - 1] * 4

@@ -1,0 +1,193 @@
+"""What one session has brought to the Evaluate view, and the work that goes on with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+from PIL import Image
+
+from bisenet.dashboard import resources, shell
+from bisenet.dashboard.gallery import View
+from bisenet.dashboard.jobs import Job
+from bisenet.evaluation import reading, run
+from bisenet.evaluation.comparison import Differences
+from bisenet.evaluation.labels import Labelling
+from bisenet.evaluation.pairs import Pairing, Problem, pair_up
+from bisenet.evaluation.reading import Checked, Survey
+from bisenet.evaluation.run import Contestant, Outcome
+from bisenet.evaluation.sources import Files
+from bisenet.gate import GateFull
+from bisenet.parser import FaceParser, FramingName
+from bisenet.parsing import Parsing
+from bisenet.turns import parse_in_turn
+
+_DESK = "evaluate_desk"
+_WAIT_SECONDS = (0.5, 4.0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Weights and engine as a person chose them."""
+
+    weights: str
+    engine: str
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """All that a run is told: what the ids mean, how to frame, who takes part, on what."""
+
+    labelling: Labelling
+    framing: FramingName
+    entries: tuple[Entry, ...]
+    checked: Sequence[Checked]
+    problems: tuple[Problem, ...]
+
+
+@dataclass
+class Desk:
+    """The files, and what has been found out about them so far.
+
+    ``refused`` is what was wrong with the files that were brought last, where none could be used;
+    those that were there before stay. ``looked_at`` holds the photo in the viewer, ``compared``
+    the differences of two contestants once they were asked for.
+    """
+
+    files: Files | None = None
+    pairing: Pairing | None = None
+    reading: Job[Survey] | None = None
+    setup: Setup | None = None
+    run: Job[Outcome] | None = None
+    refused: tuple[Problem, ...] = ()
+    looked_at: dict[tuple[str, int], View] = field(default_factory=dict)
+    compared: dict[str, Differences] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether photos are being scored."""
+        return self.run is not None and self.run.running
+
+    def cancel(self) -> None:
+        """Stop whatever goes on."""
+        for job in (self.reading, self.run):
+            if job is not None:
+                job.cancel()
+
+    def start(self, setup: Setup) -> None:
+        """Score the photos, in the background.
+
+        Raises:
+            EngineError: an engine cannot run here.
+            WeightsError: weights cannot be loaded.
+        """
+        files = self.files
+        assert files is not None
+        parsers = [parser_of(entry) for entry in setup.entries]
+        mark = shell.session_mark()
+
+        def work(progress: Callable[[float, str], None], stop: Callable[[], bool]) -> Outcome:
+            contestants = [
+                (
+                    Contestant(parser.weights.name, str(parser.engine)),
+                    _polite(parser, setup.framing, mark, stop),
+                )
+                for parser in parsers
+            ]
+            return run.evaluate(
+                setup.checked,
+                files.read,
+                setup.labelling,
+                contestants,
+                setup.framing,
+                progress,
+                stop,
+            )
+
+        self.setup = setup
+        self.looked_at.clear()
+        self.compared = None
+        self.run = Job(work, name="evaluate")
+        self.run.start()
+
+
+def desk() -> Desk:
+    """This session's."""
+    kept: Desk = st.session_state.setdefault(_DESK, Desk())
+    return kept
+
+
+def take(brought: Sequence[tuple[str, bytes]]) -> None:
+    """Pair new files up and begin to look through their masks, in the background.
+
+    Where no photo has a mask, what was there before stays, and ``Desk.refused`` says why.
+    """
+    files = Files(brought)
+    pairing = pair_up(files.names)
+    if not pairing.pairs:
+        desk().refused = (*files.problems, *pairing.problems)
+        return
+    clear()
+    job = Job(
+        lambda progress, stop: reading.survey(pairing.pairs, files.read, progress, stop),
+        name="evaluate-reading",
+    )
+    st.session_state[_DESK] = Desk(files, pairing, job)
+    job.start()
+
+
+def clear() -> None:
+    """Let the files and all that was found go."""
+    desk().cancel()
+    st.session_state[_DESK] = Desk()
+
+
+def parser_of(entry: Entry) -> FaceParser:
+    """The parser of weights and engine, shared by all sessions.
+
+    Raises:
+        EngineError: the engine cannot run here.
+        WeightsError: the weights cannot be loaded.
+    """
+    if entry.engine == "auto":
+        return resources.get_parser(entry.weights)
+    return _named_parser(entry.weights, entry.engine)
+
+
+@st.cache_resource(show_spinner="Loading the network…", max_entries=2)
+def _named_parser(weights: str, engine: str) -> FaceParser:
+    return FaceParser(weights, engine)
+
+
+@st.fragment(run_every=1.0)
+def watch(job: Job[Any], what: str, stop_label: str) -> None:
+    """Progress of a job with a button to stop it; the page runs again when it ends."""
+    if not job.running:
+        st.rerun()
+    job.look()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(job.share, 1.0), f"{what}: {job.what}")
+        if st.button(stop_label, icon=":material/stop:", key=f"evaluate-stop-{what}"):
+            job.cancel()
+
+
+def _polite(
+    parser: FaceParser, framing: FramingName, mark: str, stop: Callable[[], bool]
+) -> Callable[[Image.Image], Parsing]:
+    """Parses in turn with everyone else; where the queue is full, waits and asks again."""
+
+    def parse(image: Image.Image) -> Parsing:
+        wait, longest = _WAIT_SECONDS
+        while True:
+            try:
+                return parse_in_turn(parser, image, framing, source="batch", session=mark)
+            except GateFull:
+                if stop():
+                    raise
+                time.sleep(wait)
+                wait = min(2 * wait, longest)
+
+    return parse

@@ -1,0 +1,219 @@
+"""One scored photo in the hand: truth, prediction and difference side by side."""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from bisenet import compare, export
+from bisenet.classes import CLASSES
+from bisenet.dashboard import downloads, evaluate_desk, shell
+from bisenet.dashboard.evaluate_desk import Desk
+from bisenet.dashboard.gallery import View, make_view
+from bisenet.dashboard.tables import swatch
+from bisenet.dashboard.viewer import viewer
+from bisenet.engines import EngineError
+from bisenet.evaluation.labels import IGNORE
+from bisenet.evaluation.metrics import iou_and_f1
+from bisenet.evaluation.reading import mask_ids
+from bisenet.evaluation.report import LETTERS, photo_table
+from bisenet.evaluation.run import Outcome
+from bisenet.evaluation.scoring import PhotoScore, without_ignored
+from bisenet.gate import GateFull
+from bisenet.images import display_name, load_image
+from bisenet.parsing import Parsing
+from bisenet.turns import parse_in_turn
+from bisenet.weights import WeightsError
+
+_CHOICE = "evaluate_photo"
+_TABLE = "evaluate-photos"
+# Their thumbnails go to the browser with each run of the page: 4 kB each.
+_MOST_SHOWN = 200
+_TITLES = {
+    "miou": "mIoU",
+    "miou_a": "mIoU, A",
+    "miou_b": "mIoU, B",
+    "miou_b_minus_a": "B minus A",
+    "mean_f1": "Mean F1",
+}
+
+
+def photos(desk: Desk, outcome: Outcome, k: int) -> None:
+    """The photos, worst first, and the chosen one under contestant ``k``."""
+    table = photo_table(outcome)
+    key = f"miou_{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else "miou"
+    table = table.sort_values(key, kind="stable")
+    shown = table.head(_MOST_SHOWN)
+    order: list[int] = [int(i) for i in shown.index.to_numpy()]
+    _table(outcome, shown, order)
+    if len(table) > len(shown):
+        st.caption(f"The {len(shown):,} worst of {len(table):,} photos; all are in the CSV.")
+    downloads.csv("Photos, CSV", table, "evaluation-photos.csv")
+    if st.session_state.get(_CHOICE) not in order:
+        st.session_state[_CHOICE] = order[0]
+    titles = {
+        i: f"mIoU {100 * miou:.1f} %, {display_name(name)}"
+        for i, miou, name in zip(order, shown[key], shown["photo"], strict=True)
+    }
+    chosen = int(
+        st.selectbox(
+            "Photo in the viewer",
+            order,
+            format_func=titles.__getitem__,
+            key=_CHOICE,
+            help="Worst first. Or select a row above.",
+        )
+    )
+    view = _view(desk, outcome, chosen, k)
+    if view is not None:
+        _side_by_side(desk, outcome, chosen, k, view)
+
+
+def _table(outcome: Outcome, table: pd.DataFrame, order: list[int]) -> None:
+    shown = pd.DataFrame(
+        {
+            "Photo": [_data_url(outcome.photos[i].thumbnail) for i in order],
+        }
+    )
+    for column, title in _TITLES.items():
+        if column in table:
+            shown[title] = 100 * table[column].to_numpy()
+    shown["Face height"] = table["face_height_px"].to_numpy()
+    shown["Size"] = [
+        f"{w} x {h} px" for w, h in zip(table["width_px"], table["height_px"], strict=True)
+    ]
+    shown["File"] = table["photo"].to_numpy()
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=min(420, 40 + 60 * len(shown)),
+        row_height=60,
+        key=_TABLE,
+        on_select=lambda: _choose(order),
+        selection_mode="single-row",
+        column_config={
+            "Photo": st.column_config.ImageColumn("", width=64),
+            **dict.fromkeys(_TITLES.values(), percent),
+            "B minus A": st.column_config.NumberColumn("B minus A, points", format="%+.2f"),
+            "Face height": st.column_config.NumberColumn("Face height, px", format="%,d"),
+        },
+    )
+
+
+def _choose(order: list[int]) -> None:
+    rows = st.session_state[_TABLE]["selection"]["rows"]
+    if rows:
+        st.session_state[_CHOICE] = order[rows[0]]
+
+
+def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
+    """The photo parsed once more: pixels of scored photos are not kept, but for the last one."""
+    photo = outcome.photos[index]
+    key = (photo.pair.photo, k)
+    if key in desk.looked_at:
+        return desk.looked_at[key]
+    assert desk.files is not None
+    assert desk.setup is not None
+    setup = desk.setup
+    name = display_name(photo.pair.photo)
+
+    def parse(image: Image.Image) -> Parsing:
+        parser = evaluate_desk.parser_of(setup.entries[k])
+        return parse_in_turn(parser, image, setup.framing, session=shell.session_mark())
+
+    try:
+        with st.spinner("Parsing the photo…"):
+            view = make_view(load_image(desk.files.read(photo.pair.photo)), name, parse)
+    except GateFull as error:
+        st.warning(str(error), icon=":material/hourglass:")
+        st.button("Try again", icon=":material/refresh:")
+        return None
+    except (EngineError, WeightsError) as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    desk.looked_at = {key: view}
+    return view
+
+
+def _side_by_side(desk: Desk, outcome: Outcome, index: int, k: int, view: View) -> None:
+    assert desk.files is not None
+    assert desk.setup is not None
+    photo = outcome.photos[index]
+    truth = desk.setup.labelling.lut[mask_ids(desk.files.read(photo.pair.mask))]
+    letter = f" {LETTERS[k]}" if len(outcome.contestants) > 1 else ""
+    viewer(
+        photo=view.photo_jpeg,
+        labels=export.indexed_png(_displayed(without_ignored(truth), view)),
+        compare={
+            "photo": view.photo_jpeg,
+            "labels": view.labels_png,
+            "confidence": view.confidence_png,
+            "faces": view.faces,
+            "title": f"Prediction{letter}",
+        },
+        title="Truth",
+        key="viewer-evaluate",
+    )
+    counted = truth != IGNORE
+    wrong = (truth != view.parsing.mask) & counted
+    share = float(wrong.sum() / max(counted.sum(), 1))
+    marked = compare.difference_picture(view.parsing, compare.Difference(wrong, share, False))
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(f"**Difference**: {100 * share:.1f} % of the pixels are wrong, in red")
+        st.image(marked, alt="Pixels whose label is wrong, in red", width="stretch")
+        downloads.button(
+            "Difference, PNG",
+            lambda: export.picture_png(marked),
+            f"{view.name.rsplit('.', 1)[0]}-wrong.png",
+        )
+    with right:
+        st.markdown("**Regions of this photo**, most wrong pixels first")
+        _regions(photo.scores[k])
+
+
+def _regions(score: PhotoScore) -> None:
+    iou, _ = iou_and_f1(score.confusion)
+    hit = np.diag(score.confusion)
+    missed, invented = score.confusion.sum(axis=1) - hit, score.confusion.sum(axis=0) - hit
+    there = np.flatnonzero(~np.isnan(iou))
+    there = there[np.argsort(-(missed + invented)[there], kind="stable")]
+    shown = pd.DataFrame(
+        {
+            "Colour": [swatch(CLASSES[i].color) for i in there],
+            "Region": [CLASSES[i].title for i in there],
+            "IoU": 100 * iou[there],
+            "Missed, px": missed[there],
+            "Invented, px": invented[there],
+        }
+    )
+    whole = st.column_config.NumberColumn(format="%,d")
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height="content",
+        column_config={
+            "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
+            "IoU": st.column_config.NumberColumn(format="%.1f %%"),
+            "Missed, px": whole,
+            "Invented, px": whole,
+        },
+    )
+
+
+def _displayed(mask: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    if view.scale == 1.0:
+        return mask
+    size = (round(mask.shape[1] * view.scale), round(mask.shape[0] * view.scale))
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -1,0 +1,1 @@
+"""Scoring: photos paired with their masks, metrics, calibration, two contestants compared."""

@@ -1,0 +1,152 @@
+"""Photos and masks from bytes, checked before anything is parsed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from bisenet.archives import ArchiveError
+from bisenet.evaluation.labels import Labelling
+from bisenet.evaluation.pairs import Pair, Problem
+from bisenet.images import FORMATS, MAX_PIXELS, ImageError
+
+Read = Callable[[str], bytes]
+_ORIENTATION_TAG = 0x0112
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+class MaskError(ValueError):
+    """A mask that cannot be used; the message is a sentence for people."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A pair that can be scored, as far as its mask and its photo's header tell.
+
+    ``counts`` is ``(256,)``, the mask's pixels by id.
+    """
+
+    pair: Pair
+    width: int
+    height: int
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All pairs looked through: the good ones, and a reason for each of the others."""
+
+    checked: tuple[Checked, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Pixels by id over all masks, ``(256,)``."""
+        return sum((c.counts for c in self.checked), np.zeros(256, np.int64))
+
+
+def survey(
+    pairs: Sequence[Pair],
+    read: Read,
+    progress: Callable[[float, str], None] = lambda _share, _what: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Survey:
+    """Decode every mask and read every photo's header."""
+    checked: list[Checked] = []
+    problems: list[Problem] = []
+    for done, pair in enumerate(pairs):
+        if stop():
+            break
+        progress(done / len(pairs), f"{done} of {len(pairs)} masks")
+        try:
+            ids = mask_ids(read(pair.mask))
+        except (MaskError, ArchiveError) as error:
+            problems.append(Problem(pair.mask, str(error)))
+            continue
+        try:
+            size = upright_size(read(pair.photo))
+        except (ImageError, ArchiveError) as error:
+            problems.append(Problem(pair.photo, str(error)))
+            continue
+        height, width = ids.shape
+        if size != (width, height):
+            problems.append(
+                Problem(
+                    pair.photo,
+                    f"The photo has {size[0]} x {size[1]} pixels, its mask {width} x {height}.",
+                )
+            )
+            continue
+        counts = np.bincount(ids.ravel(), minlength=256)
+        checked.append(Checked(pair, width, height, counts))
+    return Survey(tuple(checked), tuple(problems))
+
+
+def split_by_ids(
+    checked: Sequence[Checked], labelling: Labelling
+) -> tuple[list[Checked], list[Problem]]:
+    """Pairs whose ids all mean something under a labelling, and the others with their ids."""
+    good: list[Checked] = []
+    problems: list[Problem] = []
+    for one in checked:
+        unknown = labelling.unknown(one.counts)
+        if unknown:
+            shown = ", ".join(str(i) for i in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+            ids, are = ("Id", "is") if len(unknown) == 1 else ("Ids", "are")
+            reason = f"{ids} {shown} {are} no class here. Choose a mapping to say what they mean."
+            problems.append(Problem(one.pair.mask, reason))
+        else:
+            good.append(one)
+    return good, problems
+
+
+def mask_ids(data: bytes) -> NDArray[np.uint8]:
+    """A mask's ids, ``(H, W)``, as they stand in the file.
+
+    Raises:
+        MaskError: not an image, damaged, too large, or more than one byte a pixel.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                if opened.width * opened.height > MAX_PIXELS:
+                    raise MaskError(
+                        f"The mask has {opened.width * opened.height / 1e6:,.0f} megapixels; "
+                        f"the limit is {MAX_PIXELS // 10**6}."
+                    )
+                if opened.mode not in ("P", "L"):
+                    raise MaskError(
+                        "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
+                        f"this one is {opened.mode}."
+                    )
+                return np.array(opened, dtype=np.uint8)
+    except MaskError:
+        raise
+    except UnidentifiedImageError as error:
+        raise MaskError("This is not an image that can be read.") from error
+    except _UNREADABLE as error:
+        raise MaskError("The mask is damaged or incomplete and cannot be decoded.") from error
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a photo as ``load_image`` will turn it; reads the header only.
+
+    Raises:
+        ImageError: not an image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                width, height = opened.size
+                turned = opened.getexif().get(_ORIENTATION_TAG, 1) >= 5
+    except _UNREADABLE as error:
+        raise ImageError("This is not an image that can be read.") from error
+    return (height, width) if turned else (width, height)
