@@ -17,6 +17,7 @@ page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", icon=":material/face:", default=True),
         st.Page("pages/regions.py", title="Regions", icon=":material/interests:"),
+        st.Page("pages/batch.py", title="Batch", icon=":material/photo_library:"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/fact_check:"),
         st.Page("pages/timing.py", title="Timing", icon=":material/timer:"),
     ],

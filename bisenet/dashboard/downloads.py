@@ -13,6 +13,7 @@ _MIME = {
     "png": "image/png",
     "csv": "text/csv",
     "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
     "zip": "application/zip",
     "jpg": "image/jpeg",
 }

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,95 @@ def test_photos_of_the_same_name_do_not_overwrite_each_other(
     main(["parse", *map(str, photos), "--out", str(tmp_path / "out")])
     sizes = [Image.open(p).width for p in sorted((tmp_path / "out").rglob("mask.png"))]
     assert sorted(sizes) == [48, 64]
+
+
+@pytest.fixture
+def folder_of_photos(portrait: Image.Image, tmp_path: Path) -> Path:
+    """Two photos, one of them further down, a broken one, and files that are none."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    portrait.resize((256, 256)).save(folder / "one.jpg")
+    portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((200, 200)).save(
+        folder / "more" / "two.png"
+    )
+    (folder / "broken.jpg").write_bytes(b"not a photo")
+    (folder / "notes.txt").write_text("not a photo")
+    (folder / ".hidden.jpg").write_bytes(b"not a photo")
+    return folder
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_folder_gives_a_table_and_is_resumed(
+    folder_of_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: str
+) -> None:
+    out, table = tmp_path / "out", tmp_path / "tables" / "regions.parquet"
+    command = ["parse", str(folder_of_photos), "--out", str(out), "--table", str(table)]
+    command += ["--framing", "whole", "--workers", workers]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert "2 parsed, 1 failed" in captured.out
+    assert "broken.jpg: This is not an image" in captured.err
+    assert (out / "more" / "two" / "mask.png").is_file()
+    first = pd.read_parquet(table)
+    assert set(first["photo"]) == {
+        str(folder_of_photos / "one.jpg"),
+        str(folder_of_photos / "more" / "two.png"),
+    }
+    assert set(first["face"]) == {1}
+    written = {path: path.stat().st_mtime_ns for path in out.rglob("mask.png")}
+
+    # A run that was cut off left no mark: that photo alone is parsed again.
+    (out / "one" / "photo.json").unlink()
+    (folder_of_photos / "broken.jpg").unlink()
+    assert main(command) == 0
+    assert "1 parsed, 0 failed, 1 finished before" in capsys.readouterr().out
+    again = {path for path in written if path.stat().st_mtime_ns != written[path]}
+    assert again == {out / "one" / "mask.png"}
+    pd.testing.assert_frame_equal(pd.read_parquet(table), first)
+
+    # Other settings are another result, and so is another photo under the same name.
+    assert main([*command[:-4], "--framing", "auto"]) == 0
+    assert "2 parsed, 0 failed" in capsys.readouterr().out
+    Image.new("RGB", (90, 70), "grey").save(folder_of_photos / "one.jpg")
+    assert main([*command[:-4], "--framing", "auto"]) == 0
+    assert "1 parsed, 0 failed, 1 finished before" in capsys.readouterr().out
+    assert Image.open(out / "one" / "mask.png").size == (90, 70)
+
+
+def test_a_zip_is_parsed_and_what_is_bad_in_it_is_named(
+    portrait: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buffer = io.BytesIO()
+    portrait.resize((128, 128)).save(buffer, format="JPEG")
+    archive, table = tmp_path / "faces.zip", tmp_path / "regions.csv"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("a/one.jpg", buffer.getvalue())
+        zipped.writestr("../out.jpg", buffer.getvalue())
+        zipped.writestr("broken.jpg", b"not a photo")
+    out = tmp_path / "out"
+    command = ["parse", str(archive), "--out", str(out), "--table", str(table)]
+    assert main([*command, "--framing", "whole"]) == 1
+    captured = capsys.readouterr()
+    assert "1 parsed, 2 failed" in captured.out
+    assert "../out.jpg: Its path leads out of the zip" in captured.err
+    assert (out / "a" / "one" / "regions.csv").is_file()
+    assert not (tmp_path / "out.jpg").exists()
+    assert set(pd.read_csv(table)["photo"]) == {f"{archive}/a/one.jpg"}
+
+
+def test_what_cannot_be_parsed_at_all_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["parse", str(tmp_path / "empty"), *out]) == 2
+    assert "There are no photos in" in capsys.readouterr().err
+    assert main(["parse", "x.jpg", *out, "--table", "regions.xlsx"]) == 2
+    assert "a table ends in .csv or .parquet" in capsys.readouterr().err
+    assert main(["parse", "x.jpg", *out, "--workers", "0"]) == 2
+    assert "--workers must be at least 1" in capsys.readouterr().err
+    assert main(["parse", str(tmp_path / "gone.zip"), *out]) == 1
+    assert "gone.zip: It cannot be opened" in capsys.readouterr().err
 
 
 def test_weights_are_listed_and_a_bad_file_is_refused_with_a_sentence(

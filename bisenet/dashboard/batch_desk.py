@@ -1,0 +1,134 @@
+"""A session's batch: begun, watched from any page, let go with the session or by the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from bisenet.archives import ArchiveError
+from bisenet.batch.manners import polite_parse
+from bisenet.batch.run import Batch
+from bisenet.batch.sources import Failed, Intake, from_files
+from bisenet.dashboard import resources, shell
+from bisenet.dashboard.gallery import StoredPhoto
+from bisenet.dashboard.jobs import Job, at_session_end
+from bisenet.images import ImageError, display_name
+from bisenet.parser import FramingName
+
+_DESK = "batch_desk"
+_ROUND = "batch_round"
+_REFUSED = "batch_refused"
+_PROBLEM = "batch_problem"
+_WANTED = "batch_wanted"
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """A batch and the job that runs it; ``forget`` ends the watch over its session."""
+
+    batch: Batch
+    job: Job[None]
+    weights: str
+    forget: Callable[[], None]
+
+
+def current() -> Desk | None:
+    """This session's batch, or None."""
+    desk: Desk | None = st.session_state.get(_DESK)
+    return desk
+
+
+def upload_key() -> str:
+    """The upload box's key: a new one empties it."""
+    return f"batch-upload-{st.session_state.get(_ROUND, 0)}"
+
+
+def refused() -> tuple[Failed, ...]:
+    """Why nothing of the last upload could be parsed."""
+    bad: tuple[Failed, ...] = st.session_state.get(_REFUSED, ())
+    return bad
+
+
+def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
+    """Start on uploaded files; the upload box is emptied and the batch holds the files alone.
+
+    Raises:
+        EngineError, WeightsError: the network cannot be opened.
+    """
+    intake = from_files((file.name, file) for file in files)
+    st.session_state[_REFUSED] = () if intake.sources else intake.refused
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    if intake.sources:
+        _start(intake, framing)
+    _forget_uploads(files)
+
+
+def clear() -> None:
+    """Stop the batch and let go of it."""
+    desk: Desk | None = st.session_state.pop(_DESK, None)
+    if desk is not None:
+        desk.job.cancel()
+        desk.batch.release()
+        desk.forget()
+    st.session_state.pop(_REFUSED, None)
+    st.session_state.pop(_PROBLEM, None)
+
+
+def open_in_explore(name: str) -> None:
+    """Put a photo of the batch into the gallery and go there; a sentence where that cannot be."""
+    desk = current()
+    if desk is None:
+        return
+    try:
+        shell.gallery().add(StoredPhoto.from_bytes(desk.batch.read(name), display_name(name)))
+    except (ImageError, ArchiveError) as error:
+        st.session_state[_PROBLEM] = str(error)
+        return
+    st.switch_page("pages/explore.py")
+
+
+def want(name: str) -> None:
+    """Ask for a photo from a callback, where no page can be switched yet."""
+    st.session_state[_WANTED] = name
+
+
+def follow_wish() -> None:
+    """Open what a callback asked for."""
+    name: str | None = st.session_state.pop(_WANTED, None)
+    if name is not None:
+        open_in_explore(name)
+
+
+def take_problem() -> str:
+    """What went wrong with the last click, once."""
+    problem: str = st.session_state.pop(_PROBLEM, "")
+    return problem
+
+
+def _start(intake: Intake, framing: FramingName) -> None:
+    clear()
+    weights = shell.current_weights()
+    parser = resources.get_parser(weights)
+    parse = polite_parse(parser, framing, shell.session_mark(), lambda: batch.stopping)
+    batch = Batch(intake, parse)
+    job = Job(batch.run, name="batch")
+    desk = Desk(batch, job, weights, at_session_end(batch.release))
+    st.session_state[_DESK] = desk
+    job.start()
+
+
+def _forget_uploads(files: Sequence[UploadedFile]) -> None:
+    """Take the files from Streamlit, which would keep them until the session ends."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None or not runtime.exists():
+        return
+    manager = runtime.get_instance().uploaded_file_mgr
+    if isinstance(manager, MemoryUploadedFileManager):
+        for file in files:
+            manager.remove_file(context.session_id, file.file_id)

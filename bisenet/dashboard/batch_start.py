@@ -1,0 +1,83 @@
+"""Before a batch: an empty page that invites, its limits named, and the button that starts."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from bisenet.archives import MAX_ARCHIVE_BYTES
+from bisenet.batch.sources import MAX_PHOTOS, MAX_TOTAL_BYTES, Failed
+from bisenet.dashboard import batch_desk, batch_results
+from bisenet.engines import EngineError
+from bisenet.images import EXTENSIONS, MAX_BYTES
+from bisenet.parser import FramingName
+from bisenet.weights import WeightsError
+
+_FRAMINGS = {"auto": "Photos", "whole": "Aligned face crops"}
+
+
+def start() -> None:
+    """Draw the upload box and the choice of framing; begins when told to."""
+    st.subheader("Many photos at once")
+    st.markdown(
+        "Drop a folder's photos or a zip of them. Every face is found, parsed and measured; "
+        "you leave with one table, distributions and masks."
+    )
+    limit = zip_megabytes()
+    files: list[UploadedFile] = st.file_uploader(
+        f"Photos to {MAX_BYTES // 2**20} MB each, or zips to {limit:,} MB; together at most "
+        f"{MAX_PHOTOS:,} photos and {MAX_TOTAL_BYTES // 2**30} GB",
+        type=[*EXTENSIONS, "zip"],
+        accept_multiple_files=True,
+        max_upload_size=limit,
+        key=batch_desk.upload_key(),
+    )
+    framing = st.segmented_control(
+        "The files are",
+        list(_FRAMINGS),
+        format_func=_FRAMINGS.__getitem__,
+        default="auto",
+        required=True,
+        key="batch-framing",
+        persist_state="session",
+        help="In photos, faces are searched first. Aligned face crops are parsed as they are, "
+        "one face each, which is several times faster.",
+    )
+    count = len(files)
+    if st.button(
+        f"Parse {count:,} {'file' if count == 1 else 'files'}" if count else "Parse",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not count,
+        key="batch-start",
+    ):
+        try:
+            batch_desk.begin(files, cast(FramingName, framing or "auto"))
+        except WeightsError as error:
+            st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
+            return
+        except EngineError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.rerun()
+    _refused(batch_desk.refused())
+    st.caption(
+        ":material/lock: Photos stay in this session's memory and are let go when it ends or the "
+        "next batch begins. It goes on while you look at other pages."
+    )
+
+
+def zip_megabytes() -> int:
+    """The largest zip that can be sent: our limit, or the server's where that is smaller."""
+    return min(MAX_ARCHIVE_BYTES // 2**20, int(st.get_option("server.maxUploadSize")))
+
+
+def _refused(bad: tuple[Failed, ...]) -> None:
+    if bad:
+        st.error(
+            "None of these files can be parsed. The reasons, file by file:",
+            icon=":material/broken_image:",
+        )
+        batch_results.failures(bad)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bisenet.batch import sources
+from bisenet.batch.sources import from_files, from_paths
+from bisenet.images import MAX_BYTES, ImageError
+
+
+def zipped(**files: bytes) -> io.BytesIO:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(f"{name}.jpg", data)
+    return out
+
+
+def test_uploads_of_every_kind_get_names_of_their_own() -> None:
+    files = [
+        ("x.jpg", io.BytesIO(b"one")),
+        ("set.zip", zipped(x=b"two", y=b"three")),
+        ("folder/x.jpg", io.BytesIO(b"four")),
+    ]
+    intake = from_files(files)
+    assert {source.name: source.read() for source in intake.sources} == {
+        "x.jpg": b"one",
+        "x (2).jpg": b"two",
+        "y.jpg": b"three",
+        "x (3).jpg": b"four",
+    }
+    assert intake.refused == ()
+    assert intake.sources[0].read() == b"one", "it can be read again"
+
+
+def test_a_bad_zip_is_refused_and_the_rest_goes_on() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("notes.txt", b"text")
+        archive.writestr("../z.jpg", b"out")
+    files = [
+        ("no.zip", io.BytesIO(b"not a zip")),
+        ("empty.zip", zipped()),
+        ("useless.zip", out),
+        ("good.jpg", io.BytesIO(b"good")),
+    ]
+    intake = from_files(files)
+    assert [source.name for source in intake.sources] == ["good.jpg"]
+    told = {one.name: one.reason for one in intake.refused}
+    assert "not a zip" in told["no.zip"]
+    assert "empty" in told["empty.zip"]
+    assert "Nothing in the zip can be used" in told["useless.zip"]
+    assert "leads out of the zip" in told["useless.zip: ../z.jpg"]
+    assert "useless.zip: notes.txt" in told
+
+
+def test_what_is_over_the_limits_is_refused_by_name() -> None:
+    files = [(f"{i}.jpg", io.BytesIO(bytes(10))) for i in range(5)]
+    intake = from_files(files, max_photos=2)
+    assert [source.name for source in intake.sources] == ["0.jpg", "1.jpg"]
+    assert [one.name for one in intake.refused] == ["2.jpg", "3.jpg", "4.jpg"]
+    assert "More than 2 photos" in intake.refused[0].reason
+    intake = from_files(files, max_bytes=30)
+    assert [one.name for one in intake.refused] == ["3.jpg", "4.jpg"]
+
+
+def test_an_upload_is_read_no_further_than_its_refusal_needs() -> None:
+    (source,) = from_files([("wide.bmp", io.BytesIO(bytes(MAX_BYTES + 1000)))]).sources
+    assert len(source.read()) == MAX_BYTES + 1
+
+
+def test_paths_are_photos_folders_and_zips(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    (folder / "b").mkdir(parents=True)
+    (folder / "b" / "two.JPG").write_bytes(b"two")
+    (folder / "one.png").write_bytes(b"one")
+    (folder / "notes.txt").write_bytes(b"text")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "x.jpg").write_bytes(b"hidden")
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(zipped(three=b"three").getvalue())
+    single = folder / "one.png"
+    with ExitStack() as stack:
+        intake = from_paths([folder, archive, single, tmp_path / "gone.jpg"], stack)
+        assert [(source.place, source.name) for source in intake.sources] == [
+            ("b/two.JPG", str(folder / "b" / "two.JPG")),
+            ("one.png", str(single)),
+            ("three.jpg", f"{archive}/three.jpg"),
+            ("gone.jpg", str(tmp_path / "gone.jpg")),
+        ]
+        assert [source.read() for source in intake.sources[:3]] == [b"two", b"one", b"three"]
+        with pytest.raises(ImageError, match="cannot be opened"):
+            intake.sources[3].read()
+
+
+def test_a_file_on_the_disk_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wide.jpg").write_bytes(bytes(2_000))
+    monkeypatch.setattr(sources, "MAX_BYTES", 1_000)
+    with ExitStack() as stack:
+        (source,) = from_paths([tmp_path], stack).sources
+        with pytest.raises(ImageError, match="the limit is"):
+            source.read()
