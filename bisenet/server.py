@@ -28,6 +28,7 @@ from starlette.routing import Route
 from streamlit import config
 from streamlit.starlette import App
 
+from bisenet import uploads
 from bisenet.gate import process_gate
 from bisenet.runlog import process_log
 from bisenet.serving import logs, openapi
@@ -63,6 +64,7 @@ _WARM = "warm"
 
 def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
     """The ASGI app. Its lifespan loads the model in the background; ``/readyz`` says when."""
+    uploads.keep_in_memory()
     metrics = Metrics(lifecycle)
     process_log().listen(metrics.observe)
     models = Models(settings.weights)

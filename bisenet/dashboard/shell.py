@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 from PIL import Image
 
-from bisenet import samples, weights
+from bisenet import samples, uploads, weights
 from bisenet.dashboard import resources
 from bisenet.dashboard.gallery import Gallery, View, Wish, make_view
 from bisenet.engines import EngineError
@@ -20,6 +20,8 @@ from bisenet.turns import parse_in_turn
 SAMPLE = "sample"
 _FRAMED = "shell_framed"
 _WANTED = "shell_wanted_page"
+
+uploads.keep_in_memory()
 
 
 def ensure_frame() -> None:

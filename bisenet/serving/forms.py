@@ -24,7 +24,7 @@ class FormError(Exception):
 
 
 class Upload:
-    """A photo that has arrived, in memory or spooled to the temporary folder, and its options."""
+    """A photo that has arrived, in memory, and its options."""
 
     def __init__(self, file: UploadFile, options: Mapping[str, Any]):
         self._file = file

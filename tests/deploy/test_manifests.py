@@ -157,14 +157,16 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
         grace = pod(overlay)["terminationGracePeriodSeconds"]
         assert grace >= wait + settings.shutdown_seconds + 5
 
-    def test_photos_on_their_way_fit_into_tmp(self, overlay: str) -> None:
+    def test_photos_on_their_way_fit_into_memory(self, overlay: str) -> None:
         from bisenet.images import MAX_BYTES
 
         values = settings_of(overlay)
         places = int(values["BISENET_MAX_RUNNING"]) + int(values["BISENET_MAX_WAITING"])
         (volume,) = pod(overlay)["volumes"]
         assert volume["emptyDir"]["sizeLimit"] == "2Gi"
-        assert places * MAX_BYTES <= 2 * 2**30
+        limit = container(overlay)["resources"]["limits"]["memory"]
+        assert limit.endswith("Gi")
+        assert places * MAX_BYTES <= (int(limit[:-2]) - 2) * 2**30, "2 GiB are for parsing"
         (mount,) = container(overlay)["volumeMounts"]
         assert mount["mountPath"] == "/tmp"
 
