@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bisenet.commands import benchmark, evaluate, parse, train, weights
+from bisenet.commands import benchmark, evaluate, parse, train, train_finder, weights
 
 _COMMANDS = {
     "parse": parse,
     "evaluate": evaluate,
     "benchmark": benchmark,
     "train": train,
+    "train-finder": train_finder,
     "weights": weights,
 }
 

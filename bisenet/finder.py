@@ -1,43 +1,50 @@
-"""Finding faces: OpenCV's cascades propose, the parser's own view of each proposal decides.
+"""Finding faces: a small detector proposes, the parser's own view of each proposal decides.
 
-The cascades (Viola and Jones, CVPR 2001; Lienhart et al., 2003) come inside OpenCV's package, so
-nothing is downloaded. They run without their usual voting, which finds more and errs more: the
-network, on a small crop of each proposal, is the judge of what is a face.
+Where the detector proposes nothing that the parser takes for a face, OpenCV's cascades try: they
+know profiles, and err in other ways.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.faces import Box, Crop, normalise, square_crop
+from bisenet import cascades
+from bisenet.cascades import Cascades
+from bisenet.detector import Candidate, shipped_detector, shrunk
+from bisenet.faces import Box, Crop, square_crop
 from bisenet.framing import Landmarks, face_crop, find_landmarks
 
-Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+InferPixels = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
-# The search sees the photo at this many pixels on its longer side.
-SEARCH_SIDE = 512
-# Faces this many times smaller than the largest are still sought, upright and tilted.
-SIZE_RANGE, TILTED_RANGE = 3.0, 2.5
-CASCADE_WINDOW = 20
-# From one size that a cascade looks for to the next. Steps of 1.2 take twice the time and, on
-# composed scenes, find no more: the cascade forgives a sixth either way.
-SCALE_STEP = 1.3
-# Where a cascade's box lies in an aligned crop, in units of the crop's side: its width, and how
-# far its centre is below the crop's. Measured on the training faces.
-BOX_SIDE, BOX_BELOW = 0.625, 0.05
+# The detector sees the photo at this many pixels on its longer side, and where faces may be too
+# small for that, at this many more.
+FIRST_SIDE, FINE_SIDE = 384, 768
+# The smallest crop that the detector sees reliably, in pixels of what it is shown.
+SEEN = 30.0
+# Up to this many times as large, a likely crop in which no face is seen may be a face whose turn
+# was told wrong, so a closer glance follows.
+UNSURE = 1.4
+# Faces this many times smaller than the largest are still sought.
+SIZE_RANGE = 3.0
+# What the detector thinks likely is looked at; of the rest, the first few where that was nothing.
+LIKELY, POSSIBLE, LAST_RESORT = 0.35, 0.08, 6
+# Where the detector is surer than this and the parser sees no face, it looks at a little more and
+# at a little less: some faces it makes out at one size and not at another.
+SURE, SECOND_LOOKS = 0.6, (1.3, 0.77)
 VERIFY_SIZE = 160
 # A proposal is looked at closer than a crop is framed, around nose and mouth: as good a view for
 # half the pixels. Shares of the crop's side.
 LOOK_SIDE, LOOK_BELOW, LOOK_REACH = 0.72, 0.08, 0.5
 VERIFY_BATCH = 16
+# Crops with fewer pixels than this to one of the photo are read from a shrunk photo.
+WIDE = 0.25
 MIN_SCORE = 0.4
+# Where the detector saw nothing, a cascade's proposal has to be plainer: print is no face.
+MIN_CASCADED_SCORE = 0.55
 # A first look at a proposal that lies farther off than this is followed by a second.
 TURN_TOLERANCE, SIDE_TOLERANCE, SHIFT_TOLERANCE = 12.0, 1.3, 0.1
 # Two faces' crops are nearer than this share of the larger side only if they are one face.
@@ -53,78 +60,87 @@ class Found:
     score: float
 
 
-@dataclass(frozen=True)
-class _Proposal:
-    centre: tuple[float, float]
-    side: float
-    turn: float
-    votes: int
-
-
-@dataclass(frozen=True)
-class _Look:
-    """A cascade on the picture turned by some degrees, perhaps mirrored."""
-
-    cascade: str
-    turn: float = 0.0
-    mirrored: bool = False
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """Looks taken together, at most at ``side`` pixels, whose square is what they cost."""
-
-    looks: tuple[_Look, ...]
-    side: int
-    turned: bool = False
-    only_if_none: bool = False
-
-
 class Finder:
     """Finds faces in photos with the help of an engine. Safe to share between threads.
 
     Args:
-        infer: an engine's ``infer``.
+        infer_pixels: an engine's ``infer_pixels``.
+        use_detector: False leaves everything to the cascades.
+
+    Raises:
+        WeightsError: the detector's weights are damaged.
     """
 
-    def __init__(self, infer: Infer):
-        self._infer = infer
-        # A cascade keeps scratch memory between calls, so each thread has its own.
-        self._local = threading.local()
+    def __init__(self, infer_pixels: InferPixels, use_detector: bool = True):
+        self._infer_pixels = infer_pixels
+        self._detector = shipped_detector() if use_detector else None
+        self._cascades = Cascades()
 
     def find(self, pixels: NDArray[np.uint8], limit: int = 60) -> list[Found]:
         """Faces in a photo ``(H, W, 3)``, largest first.
 
-        A coarse look comes first: the people in a photo stand at comparable distances, so once a
-        face is found, others are sought down to a share of its size, and a portrait takes a
-        fraction of the time that a crowd does. Profiles, and faces on their side or upside down,
-        are sought only where there is no other.
-
         Args:
-            limit: most proposals that are looked at, a stage.
+            limit: most proposals that are looked at, a pass.
         """
+        return self._detected(pixels, limit) or self._cascaded(pixels, limit)
+
+    def _detected(self, pixels: NDArray[np.uint8], limit: int) -> list[Found]:
+        """Faces that the detector proposes, at a first glance and, where need be, a closer one.
+
+        The people in a photo stand at comparable distances, so once a face is found, others are
+        sought down to a share of its size, and a portrait takes a fraction of the time that a
+        crowd does.
+        """
+        if self._detector is None:
+            return []
         shape = (pixels.shape[0], pixels.shape[1])
-        gray = _search_image(pixels)
         found: list[Found] = []
-        seen: tuple[int, ...] = ()
-        for stage in _STAGES:
+        refused: list[Crop] = []
+        for side in (FIRST_SIDE, FINE_SIDE):
+            if side != FIRST_SIDE and not _needs_finer(found, refused, max(shape)):
+                break
+            seen = self._detector.candidates(pixels, side, POSSIBLE)
+            likely = [c for c in seen if c.score >= LIKELY]
+            for candidates in (likely, seen[len(likely) :][:LAST_RESORT]):
+                crops = {_crop_of(c, shape): c.score for c in candidates if not _known(c, found)}
+                new = [c for c in crops if not any(_close(c, other) for other in refused)][:limit]
+                found = unique([*found, *self.verify(pixels, new)])
+                again = [c for c in new if crops[c] >= SURE and not _known(c, found)]
+                wider = [crop.widened(factor) for crop in again for factor in SECOND_LOOKS]
+                found = unique([*found, *self.verify(pixels, wider)])
+                refused += [c for c in new if not _known(c, found)]
+                if found:
+                    break
+        return found
+
+    def _cascaded(self, pixels: NDArray[np.uint8], limit: int) -> list[Found]:
+        """Faces that the cascades propose, coarse first; odd poses only where there is no other."""
+        shape = (pixels.shape[0], pixels.shape[1])
+        gray = cascades.search_image(pixels)
+        found: list[Found] = []
+        seen = 0
+        for stage in cascades.STAGES:
             if stage.only_if_none and found:
                 break
-            side = _search_side(stage, found, shape)
-            if side <= max(seen, default=0) and not stage.turned:
+            side = cascades.search_side(stage, found[0].crop.side if found else None, shape)
+            if side <= seen and not stage.turned:
                 continue  # the coarse look has seen as much
-            seen = (*seen, side)
-            proposals = [p for look in stage.looks for p in self._propose(gray, shape, look, side)]
-            new = [p for p in _merge(proposals) if not _known(p, found)][:limit]
-            found = unique([*found, *self.verify(pixels, [_crop_of(p, shape) for p in new])])
-        return found
+            seen = max(seen, side)
+            crops = [
+                p.crop(VERIFY_SIZE, shape) for p in self._cascades.propose(gray, shape, stage, side)
+            ]
+            new = [crop for crop in crops if not _known(crop, found)]
+            found = unique([*found, *self.verify(pixels, new[:limit])])
+        return [f for f in found if f.score >= MIN_CASCADED_SCORE]
 
     def verify(self, pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Found]:
         """Those crops that show a face, framed by its eyes and mouth."""
-        first = self._look(pixels, crops)
+        wide = any(crop.scale < WIDE for crop in crops)
+        small = shrunk(pixels, FINE_SIDE) if wide else pixels
+        first = self._look(pixels, crops, small)
         settled = [f for crop, f in zip(crops, first, strict=True) if f and _close(crop, f.crop)]
         again = [f for crop, f in zip(crops, first, strict=True) if f and not _close(crop, f.crop)]
-        second = self._look(pixels, [f.crop for f in again])
+        second = self._look(pixels, [f.crop for f in again], small)
         return settled + [f for f in second if f is not None]
 
     def frame_box(self, pixels: NDArray[np.uint8], box: Box) -> Found:
@@ -149,14 +165,17 @@ class Finder:
             return max(inside, key=lambda f: f.score)
         return Found(crops[0], None, 0.0)
 
-    def _look(self, pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Found | None]:
+    def _look(
+        self, pixels: NDArray[np.uint8], crops: Sequence[Crop], small: NDArray[np.uint8]
+    ) -> list[Found | None]:
+        """What the network makes of each crop; ``small`` is the photo, perhaps shrunk."""
         results: list[Found | None] = []
         shape = (pixels.shape[0], pixels.shape[1])
         for start in range(0, len(crops), VERIFY_BATCH):
             batch = crops[start : start + VERIFY_BATCH]
             looks = [_closer(crop) for crop in batch]
-            squares = np.stack([crop.sample(pixels) for crop in _padded(looks)])
-            views = self._infer(normalise(squares))[: len(batch)]
+            squares = np.stack([_sample(crop, pixels, small) for crop in _padded(looks)])
+            views = self._infer_pixels(squares)[: len(batch)]
             for crop, logits in zip(looks, views, strict=True):
                 marks = find_landmarks(logits, crop, LOOK_REACH)
                 if marks is None or marks.score < MIN_SCORE:
@@ -165,73 +184,6 @@ class Finder:
                     framed = face_crop(marks, VERIFY_SIZE, shape)
                     results.append(Found(framed, marks, marks.score))
         return results
-
-    def _propose(
-        self, gray: NDArray[np.uint8], shape: tuple[int, int], look: _Look, side: int
-    ) -> list[_Proposal]:
-        """A cascade's boxes on the grey picture, turned, in the photo's pixels."""
-        turn, mirrored = look.turn, look.mirrored
-        scale = min(1.0, side / max(shape))
-        height, width = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
-        reach = (height, width) if turn == 0 else _turned_shape(height, width, turn)
-        # One matrix from the photo to the turned, shrunk picture that the cascade sees.
-        crop = square_crop(
-            ((shape[1] - 1) / 2, (shape[0] - 1) / 2),
-            max(shape),
-            turn,
-            round(max(shape) * scale),
-            shape,
-        )
-        matrix = crop.matrix.copy()
-        matrix[:, 2] += (np.array(reach[::-1]) - crop.size) / 2
-        to_gray = gray.shape[1] / shape[1]
-        step = matrix.copy()
-        step[:, 2] += step[:, :2] @ np.full(2, 0.5 / to_gray - 0.5)
-        step[:, :2] /= to_gray
-        # Plain corners: a cascade leaves them at once.
-        seen = cv2.warpAffine(gray, step, (reach[1], reach[0]), flags=cv2.INTER_LINEAR)
-        if mirrored:
-            seen = np.ascontiguousarray(seen[:, ::-1])
-        boxes = self._cascade(look.cascade).detectMultiScale(
-            seen, scaleFactor=SCALE_STEP, minNeighbors=0, minSize=(CASCADE_WINDOW, CASCADE_WINDOW)
-        )
-        back = cv2.invertAffineTransform(matrix)
-        proposals = []
-        for x, y, w, h in np.asarray(boxes, dtype=float).reshape(-1, 4):
-            cx, cy = x + (w - 1) / 2, y + (h - 1) / 2
-            if mirrored:
-                cx = reach[1] - 1 - cx
-            place = back @ np.array([cx, cy, 1.0])
-            proposals.append(_Proposal((float(place[0]), float(place[1])), w / scale, turn, 1))
-        return proposals
-
-    def _cascade(self, name: str) -> cv2.CascadeClassifier:
-        loaded = self._local.__dict__.setdefault("cascades", {})
-        if name not in loaded:
-            path = Path(cv2.__file__).parent / "data" / f"haarcascade_{name}.xml"
-            loaded[name] = cv2.CascadeClassifier(str(path))
-        return loaded[name]
-
-
-_FRONTAL, _PROFILE = "frontalface_alt2", "profileface"
-_UPRIGHT = (_Look(_FRONTAL),)
-_STAGES = (
-    _Stage(_UPRIGHT, 256),
-    _Stage(_UPRIGHT, SEARCH_SIDE),
-    _Stage((_Look(_FRONTAL, -30.0), _Look(_FRONTAL, 30.0)), 384, turned=True),
-    _Stage(
-        (
-            _Look(_PROFILE),
-            _Look(_PROFILE, mirrored=True),
-            _Look(_FRONTAL, 180.0),
-            _Look(_FRONTAL, 90.0),
-            _Look(_FRONTAL, -90.0),
-        ),
-        320,
-        turned=True,
-        only_if_none=True,
-    ),
-)
 
 
 def unique(found: Sequence[Found]) -> list[Found]:
@@ -248,45 +200,46 @@ def unique(found: Sequence[Found]) -> list[Found]:
     return sorted(kept, key=lambda f: -f.crop.side)
 
 
-def _search_image(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The photo in grey, at most ``SEARCH_SIDE`` pixels on its longer side."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, SEARCH_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+def _needs_finer(found: Sequence[Found], refused: Sequence[Crop], longer: int) -> bool:
+    """Whether faces may be in the photo that are too small for the detector's first glance.
+
+    Args:
+        refused: what was proposed and, looked at, no face: where small, its framing may be wrong.
+        longer: the photo's longer side, pixels.
+    """
+    if longer <= FIRST_SIDE:
+        return False
+    least = SEEN * longer / FIRST_SIDE
+    return (
+        not found
+        or found[0].crop.side / SIZE_RANGE < least
+        or any(crop.side < UNSURE * least for crop in refused)
+    )
 
 
-def _search_side(stage: _Stage, found: Sequence[Found], shape: tuple[int, int]) -> int:
-    """Pixels of the search picture's longer side, fewer where a face is known already."""
-    if not found:
-        return stage.side
-    smallest = found[0].crop.side * BOX_SIDE / (TILTED_RANGE if stage.turned else SIZE_RANGE)
-    return min(stage.side, round(CASCADE_WINDOW / smallest * max(shape)))
+def _crop_of(candidate: Candidate, shape: tuple[int, int]) -> Crop:
+    return square_crop(candidate.centre, candidate.side, candidate.turn, VERIFY_SIZE, shape)
 
 
-def _turned_shape(height: int, width: int, turn: float) -> tuple[int, int]:
-    cos, sin = abs(np.cos(np.deg2rad(turn))), abs(np.sin(np.deg2rad(turn)))
-    return (round(width * sin + height * cos), round(width * cos + height * sin))
-
-
-def _crop_of(proposal: _Proposal, shape: tuple[int, int]) -> Crop:
-    """The aligned crop that a cascade's box suggests."""
-    side, angle = proposal.side / BOX_SIDE, np.deg2rad(proposal.turn)
-    up = BOX_BELOW * side
-    x, y = proposal.centre
-    centre = (float(x + np.sin(angle) * up), float(y - np.cos(angle) * up))
-    return square_crop(centre, side, proposal.turn, VERIFY_SIZE, shape)
-
-
-def _known(proposal: _Proposal, found: Sequence[Found]) -> bool:
-    """Whether a proposal lies on a face that was found already."""
-    side = proposal.side / BOX_SIDE
+def _known(crop: Candidate | Crop, found: Sequence[Found]) -> bool:
+    """Whether a proposed crop lies on a face that was found already."""
+    x, y = crop.centre
     return any(
-        np.hypot(proposal.centre[0] - f.crop.centre[0], proposal.centre[1] - f.crop.centre[1])
-        < DUPLICATE * max(side, f.crop.side)
+        np.hypot(x - f.crop.centre[0], y - f.crop.centre[1])
+        < DUPLICATE * max(crop.side, f.crop.side)
         for f in found
     )
+
+
+def _sample(crop: Crop, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What a crop shows, from the shrunk photo where that is fine enough: it is read sooner."""
+    fx, fy = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
+    if crop.scale > WIDE or crop.scale * max(fx, fy) > 1:
+        return crop.sample(pixels)
+    matrix = crop.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (0.5 * fx - 0.5, 0.5 * fy - 0.5)
+    matrix[:, :2] *= (fx, fy)
+    return Crop(matrix, crop.size, (small.shape[0], small.shape[1])).sample(small)
 
 
 def _closer(crop: Crop) -> Crop:
@@ -295,48 +248,6 @@ def _closer(crop: Crop) -> Crop:
     below = crop.to_photo(np.array([[middle, middle + LOOK_BELOW * crop.size]]))[0]
     centre = (float(below[0]), float(below[1]))
     return square_crop(centre, LOOK_SIDE * crop.side, crop.turn, VERIFY_SIZE, crop.shape)
-
-
-def _merge(proposals: Sequence[_Proposal]) -> list[_Proposal]:
-    """Boxes of one place and turn as one, those with the most votes first."""
-    groups: list[list[_Proposal]] = []
-    for one in proposals:
-        for group in groups:
-            other = group[0]
-            away = np.hypot(one.centre[0] - other.centre[0], one.centre[1] - other.centre[1])
-            near = away < 0.35 * max(one.side, other.side)
-            if near and other.turn == one.turn and 0.6 < one.side / other.side < 1.7:
-                group.append(one)
-                break
-        else:
-            groups.append([one])
-    merged = [
-        _Proposal(
-            (
-                float(np.mean([p.centre[0] for p in group])),
-                float(np.mean([p.centre[1] for p in group])),
-            ),
-            float(np.mean([p.side for p in group])),
-            group[0].turn,
-            len(group),
-        )
-        for group in groups
-    ]
-    return _best_turn(sorted(merged, key=lambda p: -p.votes))
-
-
-def _best_turn(proposals: Sequence[_Proposal]) -> list[_Proposal]:
-    """Of the proposals of one place under several turns, the one with the most votes."""
-    kept: list[_Proposal] = []
-    for one in proposals:
-        if all(
-            np.hypot(one.centre[0] - k.centre[0], one.centre[1] - k.centre[1])
-            > 0.35 * max(one.side, k.side)
-            or not 0.5 < one.side / k.side < 2.0
-            for k in kept
-        ):
-            kept.append(one)
-    return kept
 
 
 def _padded(crops: Sequence[Crop]) -> list[Crop]:

@@ -116,7 +116,7 @@ class FaceParser:
         self.weights = resolve(weights)
         self.input_size = self.weights.input_size
         self._engine = open_engine(engine, weights)
-        self._finder = Finder(self._engine.infer)
+        self._finder = Finder(self._engine.infer_pixels)
 
     @property
     def engine(self) -> EngineInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from skimage import data
 
 from bisenet import samples
 from bisenet.faces import PADDING, normalise, square_crop, whole_crop
-from bisenet.finder import Found, unique
+from bisenet.finder import Finder, Found, unique
 from bisenet.framing import Landmarks, face_crop
 from bisenet.parser import FaceParser
 
@@ -139,3 +140,43 @@ def test_a_face_cut_by_the_frame_is_found(parser: FaceParser) -> None:
     cut = np.ascontiguousarray(np.asarray(samples.astronaut())[70:330, 170:500])
     (face,) = parser._finder.find(cut)
     assert face.crop.centre == pytest.approx((225 - 170, 106 - 70), abs=6)
+
+
+def test_a_drawing_of_a_face_is_found(parser: FaceParser) -> None:
+    large = np.asarray(samples.astronaut().resize((900, 900), Image.Resampling.BICUBIC))
+    drawn = cv2.stylization(large, sigma_s=60, sigma_r=0.4)
+    (face,) = parser._finder.find(np.asarray(drawn, np.uint8))
+    assert face.crop.centre == pytest.approx((224 * 900 / 512, 108 * 900 / 512), abs=30)
+
+
+def test_what_the_detector_does_not_see_the_cascades_may(parser: FaceParser) -> None:
+    finder = Finder(parser._engine.infer_pixels, use_detector=False)
+    (face,) = finder.find(np.asarray(samples.astronaut()))
+    (same,) = parser._finder.find(np.asarray(samples.astronaut()))
+    assert face.crop.centre == pytest.approx(same.crop.centre, abs=6)
+    assert face.crop.side == pytest.approx(same.crop.side, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [(240, 307), (1400, 1792), (3200, 4096)])
+def test_a_face_is_framed_alike_at_any_size_of_the_photo(
+    parser: FaceParser, size: tuple[int, int]
+) -> None:
+    """Large photos are searched through a shrunk copy, whose pixels must lie where theirs do."""
+    picture = samples.astronaut().crop((60, 0, 460, 512))
+    (face,) = parser._finder.find(np.asarray(picture.resize(size, Image.Resampling.BICUBIC)))
+    x, y = face.crop.centre
+    assert (x * 400 / size[0], y * 512 / size[1]) == pytest.approx((224 - 60, 108), abs=6)
+
+
+def test_a_crowd_of_forty_is_found(parser: FaceParser) -> None:
+    face = samples.astronaut().crop((110, 0, 350, 240)).resize((150, 150), Image.Resampling.BICUBIC)
+    photo = Image.new("RGB", (1500, 640), (90, 110, 120))
+    for number in range(40):
+        photo.paste(face, (number % 10 * 150, number // 10 * 160))
+    done: list[tuple[int, int]] = []
+    parsing = parser.parse(photo, progress=lambda *step: done.append(step))
+    assert len(parsing.faces) == 30
+    assert parsing.left_out == 10
+    assert "40 faces were found; the 30 largest were parsed" in parsing.notices[0]
+    assert done[-1] == (30, 30)
+    assert [step[0] for step in done] == sorted(step[0] for step in done)
