@@ -6,6 +6,7 @@ Streamlit's theme paints text and grid, so every figure reads in light and in da
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -55,6 +56,34 @@ def stages_chart(timings: Mapping[str, float]) -> go.Figure:
     )
     title = f"Time by stage: {sum(values):.0f} ms in all"
     return _finish(figure, title, "milliseconds", len(stages))
+
+
+def finish(
+    figure: go.Figure,
+    title: str,
+    x_title: str | None,
+    y_title: str | None,
+    height: int,
+    legend: Literal["above", "below"] | None = None,
+) -> go.Figure:
+    """A figure with its title, the axes' titles (with units) and a legend, if any."""
+    below = legend == "below"
+    figure.update_layout(
+        title={"text": title},
+        height=height + (40 if below else 0),
+        margin={"l": 8, "r": 16, "t": 76 if legend == "above" else 48, "b": 80 if below else 40},
+        showlegend=legend is not None,
+        legend={
+            "orientation": "h",
+            "yanchor": "top" if below else "bottom",
+            "y": -0.22 if below else 1.0,
+            "x": 0,
+        },
+        bargap=0.25,
+    )
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(title=y_title, automargin=True)
+    return figure
 
 
 def _finish(figure: go.Figure, title: str, x_title: str, bars: int) -> go.Figure:

@@ -8,10 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from bisenet import compare, export, weights
-from bisenet.classes import CLASSES
 from bisenet.dashboard import downloads, shell
 from bisenet.dashboard.gallery import View
-from bisenet.dashboard.tables import swatch
+from bisenet.dashboard.tables import region_column_config, region_columns
 
 _NOTHING = ("", "")
 
@@ -76,8 +75,7 @@ def differences(first: View, second: View, stem: str) -> None:
 def _table(deltas: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         {
-            "Colour": [swatch(CLASSES[i].color) for i in deltas["class_id"]],
-            "Region": deltas["region"],
+            **region_columns(deltas["class_id"]),
             "Image A, %": 100 * deltas["image_share_first"],
             "Image B, %": 100 * deltas["image_share_second"],
             "Delta, points": 100 * deltas["image_share_delta"],
@@ -94,8 +92,7 @@ def _table(deltas: pd.DataFrame) -> None:
         placeholder="–",
         height="content",
         column_config={
-            "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
-            "Region": st.column_config.TextColumn(pinned=True),
+            **region_column_config(),
             **{
                 name: st.column_config.NumberColumn(format=formats[name.rsplit(", ", 1)[1]])
                 for name in shown.columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from bisenet.classes import CLASSES
+from bisenet.dashboard import charts
 from bisenet.evaluation.report import share_of_truth
 
 # A and B: told apart with any colour vision, on a light and on a dark page.
@@ -64,7 +66,7 @@ def class_chart(table: pd.DataFrame) -> go.Figure:
     figure.data[0].showlegend = False
     height = 120 + _TABLE_ROW_PX * max(len(rows), 3)
     title = "Scores by class: IoU as bars"
-    return _finish(figure, title, "score, %", None, height, legend=True)
+    return charts.finish(figure, title, "score, %", None, height, legend="above")
 
 
 def confusion_chart(confusion: NDArray[np.int64], theme: str = "light") -> go.Figure:
@@ -119,7 +121,7 @@ def confusion_chart(confusion: NDArray[np.int64], theme: str = "light") -> go.Fi
     figure.update_yaxes(autorange="reversed", **every)
     figure.update_xaxes(tickangle=-90, **every)
     height = 190 + 24 * max(len(there), 6)
-    return _finish(figure, "Rows: truth, columns: predicted, %", None, None, height)
+    return charts.finish(figure, "Rows: truth, columns: predicted, %", None, None, height)
 
 
 def reliability_chart(table: pd.DataFrame) -> go.Figure:
@@ -160,7 +162,7 @@ def reliability_chart(table: pd.DataFrame) -> go.Figure:
             col=1,
         )
     title = "Reliability: how often it is right when it is so sure"
-    figure = _finish(figure, title, None, None, 480, legend=True)
+    figure = charts.finish(figure, title, None, None, 480, legend="above")
     figure.update_xaxes(range=[0, 101])
     figure.update_xaxes(title="confidence, %", row=2, col=1)
     figure.update_yaxes(title="right, %", range=[0, 103], row=1, col=1)
@@ -194,8 +196,8 @@ def size_chart(photos: pd.DataFrame) -> go.Figure:
         )
     figure.update_yaxes(range=[0, 103])
     title = "Score against face size, a dot a photo"
-    legend = len(columns) > 1
-    return _finish(figure, title, "height of the face, px", "mIoU, %", 400, legend)
+    legend: Literal["above"] | None = "above" if len(columns) > 1 else None
+    return charts.finish(figure, title, "height of the face, px", "mIoU, %", 400, legend)
 
 
 def difference_chart(table: pd.DataFrame, score: str) -> go.Figure:
@@ -235,25 +237,6 @@ def difference_chart(table: pd.DataFrame, score: str) -> go.Figure:
     figure.add_vline(x=0, line={"color": _GREY, "dash": "dot", "width": 1.5})
     height = 130 + _ROW_PX * max(len(table), 3)
     title = f"{score}: B minus A, 95 % intervals"
-    return _finish(figure, title, "difference, percentage points", None, height, legend=True)
-
-
-def _finish(
-    figure: go.Figure,
-    title: str,
-    x_title: str | None,
-    y_title: str | None,
-    height: int,
-    legend: bool = False,
-) -> go.Figure:
-    figure.update_layout(
-        title={"text": title},
-        height=height,
-        margin={"l": 8, "r": 16, "t": 76 if legend else 48, "b": 40},
-        showlegend=legend,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
-        bargap=0.25,
+    return charts.finish(
+        figure, title, "difference, percentage points", None, height, legend="above"
     )
-    figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title, automargin=True)
-    return figure

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from bisenet.classes import CLASSES
 from bisenet.dashboard import downloads, evaluate_charts, evaluate_intake
 from bisenet.dashboard.charts import CONFIG
 from bisenet.dashboard.evaluate_desk import Desk
-from bisenet.dashboard.tables import swatch
+from bisenet.dashboard.tables import region_column_config, region_columns
 from bisenet.evaluation import comparison, report, scoring
 from bisenet.evaluation.calibration import expected_calibration_error
 from bisenet.evaluation.report import LETTERS
@@ -95,8 +94,7 @@ def by_class(outcome: Outcome, k: int) -> None:
     table = report.class_table(scores)
     shown = pd.DataFrame(
         {
-            "Colour": [swatch(CLASSES[i].color) for i in table["class_id"]],
-            "Region": table["title"],
+            **region_columns(table["class_id"]),
             **{
                 title: 100 * table[column]
                 for column, title in {
@@ -121,8 +119,7 @@ def by_class(outcome: Outcome, k: int) -> None:
             height="content",
             placeholder="–",
             column_config={
-                "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
-                "Region": st.column_config.TextColumn(pinned=True),
+                **region_column_config(),
                 **dict.fromkeys(shown.columns[2:7], percent),
                 "Pixels": st.column_config.NumberColumn(
                     format="compact", help="Of the class in the truth."

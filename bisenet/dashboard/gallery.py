@@ -119,7 +119,8 @@ class View:
     def nbytes(self) -> int:
         """Memory held, bytes."""
         arrays = (self.parsing.image, self.parsing.mask, self.parsing.confidence)
-        return sum(a.nbytes for a in arrays) + len(self.photo_jpeg) + len(self.labels_png)
+        files = (self.photo_jpeg, self.labels_png, self.confidence_png)
+        return sum(a.nbytes for a in arrays) + sum(len(file) for file in files)
 
 
 def make_view(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from bisenet.classes import CLASSES
 
@@ -15,8 +17,7 @@ def region_table(regions: pd.DataFrame) -> None:
     rows = regions.sort_values("area_px", ascending=False).reset_index(drop=True)
     shown = pd.DataFrame(
         {
-            "Colour": [swatch(CLASSES[i].color) for i in rows["class_id"]],
-            "Region": rows["region"],
+            **region_columns(rows["class_id"]),
             "Area": rows["area_px"],
             "Image": 100 * rows["image_share"],
             "Head": 100 * rows["head_share"],
@@ -47,8 +48,7 @@ def region_table(regions: pd.DataFrame) -> None:
         height="content",
         placeholder="–",
         column_config={
-            "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
-            "Region": st.column_config.TextColumn(pinned=True),
+            **region_column_config(),
             "Image": st.column_config.NumberColumn("Image, %", format="%.2f"),
             "Head": st.column_config.NumberColumn(
                 "Head, %", format="%.2f", help="Share of all but background and clothes."
@@ -65,6 +65,23 @@ def region_table(regions: pd.DataFrame) -> None:
             **pixels,
         },
     )
+
+
+def region_columns(class_ids: Iterable[int]) -> dict[str, list[str]]:
+    """The first two columns of every table with a row a region: its colour and its name."""
+    ids = list(class_ids)
+    return {
+        "Colour": [swatch(CLASSES[i].color) for i in ids],
+        "Region": [CLASSES[i].title for i in ids],
+    }
+
+
+def region_column_config() -> dict[str, ColumnConfig]:
+    """How ``region_columns`` are shown."""
+    return {
+        "Colour": st.column_config.ImageColumn("", width=36, pinned=True),
+        "Region": st.column_config.TextColumn(pinned=True),
+    }
 
 
 def swatch(color: str) -> str:

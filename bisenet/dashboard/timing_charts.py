@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from bisenet.bench.measure import Cell
 from bisenet.bench.profile import Profile
+from bisenet.dashboard import charts
 from bisenet.timing import fit_growth, summarise
 
 # Told apart by people with any colour vision, on a light and on a dark page.
@@ -43,7 +44,9 @@ def waterfall(timings: Mapping[str, float]) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(range=[0, elapsed * 1.25])
     title = f"This parse: {elapsed:.0f} ms in {len(names)} stages"
-    return _finish(figure, title, "milliseconds since the start", None, 92 + _BAR_PX * len(names))
+    return charts.finish(
+        figure, title, "milliseconds since the start", None, 92 + _BAR_PX * len(names)
+    )
 
 
 def history(runs: pd.DataFrame) -> go.Figure:
@@ -88,7 +91,7 @@ def history(runs: pd.DataFrame) -> go.Figure:
         middle = first + (last - first) / 2
         figure.update_xaxes(range=[middle - _SHORTEST_SPAN / 2, middle + _SHORTEST_SPAN / 2])
     title = f"{len(runs)} parse{'s' if len(runs) != 1 else ''}: time of each"
-    return _finish(figure, title, "time, UTC", "milliseconds", 360, legend=True)
+    return charts.finish(figure, title, "time, UTC", "milliseconds", 360, legend="below")
 
 
 def stage_distribution(runs: pd.DataFrame) -> go.Figure:
@@ -108,7 +111,7 @@ def stage_distribution(runs: pd.DataFrame) -> go.Figure:
         )
     figure.update_yaxes(autorange="reversed")
     height = 100 + 36 * max(len(columns), 2)
-    return _finish(figure, "Stages: how they scatter", "milliseconds", None, height)
+    return charts.finish(figure, "Stages: how they scatter", "milliseconds", None, height)
 
 
 def side_by_side(cells: Sequence[Cell]) -> go.Figure:
@@ -134,7 +137,7 @@ def side_by_side(cells: Sequence[Cell]) -> go.Figure:
         )
     figure.update_layout(barmode="group")
     title = "Milliseconds an image: median and quartiles"
-    return _finish(figure, title, None, "milliseconds an image", 400, legend=True)
+    return charts.finish(figure, title, None, "milliseconds an image", 400, legend="below")
 
 
 def growth(cells: Sequence[Cell], over: str) -> go.Figure:
@@ -183,7 +186,9 @@ def growth(cells: Sequence[Cell], over: str) -> go.Figure:
     figure.update_yaxes(type="log", tickvals=_round_ticks(min(ends), max(ends)), tickformat="~g")
     what, unit = ("input size", "pixels a side") if over == "size" else ("batch", "images at once")
     title = f"Latency against {what}, with the fitted growth"
-    return _finish(figure, title, f"{what}, {unit}", "milliseconds a batch", 380, legend=True)
+    return charts.finish(
+        figure, title, f"{what}, {unit}", "milliseconds a batch", 380, legend="below"
+    )
 
 
 def network_parts(profile: Profile) -> go.Figure:
@@ -209,7 +214,7 @@ def network_parts(profile: Profile) -> go.Figure:
     longest = max((part.milliseconds for part in parts), default=1.0)
     figure.update_xaxes(range=[0, longest * 1.6])
     title = f"One pass, {profile.precision}: {profile.milliseconds:.1f} ms, % of peak"
-    return _finish(figure, title, "milliseconds", None, 100 + 34 * max(len(parts), 3))
+    return charts.finish(figure, title, "milliseconds", None, 100 + 34 * max(len(parts), 3))
 
 
 def _round_ticks(low: float, high: float) -> list[float]:
@@ -220,27 +225,3 @@ def _round_ticks(low: float, high: float) -> list[float]:
 
 def _names(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.contestant for cell in cells))
-
-
-def _finish(
-    figure: go.Figure,
-    title: str,
-    x_title: str | None,
-    y_title: str | None,
-    height: int,
-    legend: bool = False,
-) -> go.Figure:
-    figure.update_layout(
-        title={"text": title},
-        height=height,
-        margin={"l": 8, "r": 16, "t": 48, "b": 40},
-        showlegend=legend,
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
-        bargap=0.25,
-    )
-    figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title, automargin=True)
-    if not legend:
-        return figure
-    figure.update_layout(height=height + 40, margin={"l": 8, "r": 16, "t": 48, "b": 80})
-    return figure
