@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 pillow_heif.register_heif_opener()
 
@@ -129,7 +129,8 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image
     profile = upright.info.get("icc_profile")
     if upright.mode.startswith(("I", "F")):
         return _scale_to_8_bits(upright).convert("RGB")
@@ -141,19 +142,36 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    converted: Image.Image | None = None
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            target = ImageCms.createProfile("sRGB")
+            transform = ImageCms.buildTransform(source, target, image.mode, "RGB")
+            if image.mode == "RGB" and _changes_nothing(transform):
+                converted = image.convert("RGB")
+            else:
+                converted = ImageCms.applyTransform(image, transform)
         except (ImageCms.PyCMSError, OSError, ValueError):
             # A broken profile, or one for another colour space: the pixels still make a picture.
             converted = None
-        if converted is not None:
-            converted.info.pop("icc_profile", None)
-            return converted
-    return image.convert("RGB")
+    if converted is None:
+        return image.convert("RGB")
+    converted.info.pop("icc_profile", None)
+    return converted
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether colours stay as they are, to one level: most photos' profile is sRGB already.
+
+    A few thousand colours tell, and cost less than to convert millions of pixels for nothing.
+    """
+    levels = np.linspace(0, 255, 16).round().astype(np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(64, 64, 3)
+    after = ImageCms.applyTransform(Image.fromarray(colors), transform)
+    if after is None:
+        return False
+    return bool(np.abs(np.asarray(after).astype(int) - colors).max() <= 1)
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:

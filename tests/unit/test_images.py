@@ -84,6 +84,14 @@ def test_exif_orientation_is_applied(orientation: int, first_pixel_at: tuple[int
     assert upright[first_pixel_at].tolist() == [255, 255, 255]
 
 
+def test_colours_that_are_srgb_already_stay_as_they_are() -> None:
+    colors = np.random.default_rng(5).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = load_image(encode(Image.fromarray(colors), "PNG", icc_profile=profile))
+    assert np.array_equal(np.asarray(image), colors)
+    assert "icc_profile" not in image.info
+
+
 def test_a_colour_profile_is_converted_and_a_broken_one_ignored() -> None:
     grey = Image.new("RGB", (4, 4), (100, 150, 200))
     lab_like = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
