@@ -170,7 +170,7 @@ def chart(rows: Sequence[dict[str, Any]]) -> Any:
     whole = next((r["miou"] / r["kept"] for r in rows if r["kept"]), None)
     if whole is not None:
         figure.add_hline(y=whole, line_dash="dot", annotation_text="unchanged photos")
-    figure.update_traces(marker_color="#30517a", textposition="outside")
+    figure.update_traces(marker_color="#0d9488", textposition="outside")
     figure.update_layout(
         title="mIoU on changed photos",
         yaxis={"title": "mIoU, 19 classes", "range": [0, 1]},
