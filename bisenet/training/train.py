@@ -17,10 +17,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bisenet.classes import BY_NAME, NUM_CLASSES
+from bisenet.classes import NUM_CLASSES
 from bisenet.model import BackboneName, BiSeNet
 from bisenet.training.augment import GENTLE, AugmentConfig
-from bisenet.training.calibrate import at_size, calibrate
 from bisenet.training.checkpoint import (
     export_weights,
     load_checkpoint,
@@ -43,7 +42,6 @@ from bisenet.training.replicas import Replicas
 from bisenet.training.schedule import Phase, learning_rate, parse_phases, phase_at
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.json", "metrics.csv"
-CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,6 @@ class TrainConfig:
         hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
         augment_last: augmentation in the last of several phases.
         score_every: epochs between scores on val, at ``score_size`` pixels.
-        calibration_faces: training faces on which the classes' offsets are set at the end of the
-            run; 0 leaves the weights as trained.
     """
 
     data: Path
@@ -83,7 +79,6 @@ class TrainConfig:
     hold_out: float = 0.1
     score_every: int = 2
     score_size: int = 512
-    calibration_faces: int = 300
     seed: int = 0
     workers: int = 1
     replicas: int = 1
@@ -222,28 +217,9 @@ class Trainer:
         )
         while not self._finished():
             self._run_epoch(loader)
-        self._calibrate()
         path = config.out / f"bisenet_{self.model.backbone_name}.safetensors"
         export_weights(path, self.step.ema.model.state_dict(), {"format": "pt"})
         return path
-
-    def _calibrate(self) -> None:
-        count = min(self.config.calibration_faces, len(self.dataset))
-        if count == 0:
-            return
-        size = self.config.score_size
-        faces = (
-            at_size(self.dataset.face(i * len(self.dataset) // count), size) for i in range(count)
-        )
-        made = calibrate(self.step.ema.model, faces, self.device, self.config.bf16)
-        report = {
-            "faces": count,
-            "offsets": dict(zip(BY_NAME, made.offsets.round(3).tolist(), strict=True)),
-            "miou_plus_mean_f1_before": made.before,
-            "miou_plus_mean_f1_after": made.after,
-            "unevenness": made.unevenness,
-        }
-        write_json(self.config.out / CALIBRATION, report)
 
     def _total_epochs(self) -> float:
         return sum(p.length for p in self.phases)
