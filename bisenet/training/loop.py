@@ -41,7 +41,7 @@ class Step:
     bf16: bool
     accumulate: int = 1
     clip: float = 5.0
-    fraction: float = 0.125
+    fraction: float = 0.4
 
     def __call__(self, batches: Sequence[tuple[Tensor, Tensor]], rate: float) -> float:
         """One step over one or more batches, whose gradients add up; returns the loss.

@@ -81,7 +81,7 @@ def training_loss(
     outputs: Sequence[Tensor],
     mask: Tensor,
     weight: Tensor,
-    fraction: float = 0.125,
+    fraction: float = 0.4,
     dice: float = 1.0,
     auxiliary: float = 0.5,
 ) -> Tensor:

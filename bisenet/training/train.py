@@ -75,7 +75,7 @@ class TrainConfig:
     weight_decay: float = 0.02
     ema: float = 0.998
     repeat_threshold: float = 0.3
-    hard_fraction: float = 0.125
+    hard_fraction: float = 0.4
     hold_out: float = 0.1
     score_every: int = 2
     score_size: int = 512
