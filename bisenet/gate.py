@@ -11,11 +11,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 
 
 class GateFull(RuntimeError):
     """As many people as allowed are waiting already; the message is a sentence for people."""
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """Somebody who waits: woken by ``news``; ``watches`` their place in the queue."""
+
+    watches: bool
+    news: threading.Event = field(default_factory=threading.Event)
 
 
 class Gate:
@@ -30,8 +39,8 @@ class Gate:
             raise ValueError("A gate admits at least one, and no negative number can wait.")
         self.max_running = max_running
         self.max_waiting = max_waiting
-        self._changed = threading.Condition()
-        self._queue: deque[object] = deque()
+        self._lock = threading.Lock()
+        self._queue: deque[_Ticket] = deque()
         self._running = 0
 
     @property
@@ -59,13 +68,13 @@ class Gate:
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._running -= 1
-                self._changed.notify_all()
+                self._wake()
 
     def _enter(self, on_position: Callable[[int], None] | None) -> None:
-        ticket = object()
-        with self._changed:
+        ticket = _Ticket(watches=on_position is not None)
+        with self._lock:
             if self._running < self.max_running and not self._queue:
                 self._running += 1
                 return
@@ -78,26 +87,35 @@ class Gate:
         told = 0
         try:
             while True:
-                with self._changed:
+                with self._lock:
                     place = self._queue.index(ticket) + 1
                     if place == 1 and self._running < self.max_running:
                         self._queue.popleft()
                         self._running += 1
-                        self._changed.notify_all()
+                        self._wake()
                         return
-                    if place == told or on_position is None:
-                        self._changed.wait()
-                        continue
-                # Outside the lock: drawing a place in a page may take its time, or raise when
-                # the person has left.
-                told = place
-                on_position(place)
+                    ticket.news.clear()
+                if place != told and on_position is not None:
+                    # Outside the lock: drawing a place in a page may take its time, or raise when
+                    # the person has left.
+                    told = place
+                    on_position(place)
+                ticket.news.wait()
         except BaseException:
-            with self._changed:
+            with self._lock:
                 if ticket in self._queue:
                     self._queue.remove(ticket)
-                self._changed.notify_all()
+                self._wake()
             raise
+
+    def _wake(self) -> None:
+        """Wake whoever is next, and those who want to see their place; the others sleep on.
+
+        Waking everybody for each turn would take time from the parse that runs.
+        """
+        for place, ticket in enumerate(self._queue):
+            if place == 0 or ticket.watches:
+                ticket.news.set()
 
 
 def gate_from_environment() -> Gate:
