@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PIL import Image
 
 
@@ -14,5 +13,9 @@ def astronaut() -> Image.Image:
 
 
 def astronaut_face() -> Image.Image:
-    """The same, cut around the head and shoulders, 220 x 206."""
-    return Image.fromarray(np.ascontiguousarray(np.asarray(astronaut())[0:206, 102:322]))
+    """The same, cut around the head and shoulders, enlarged three times: 660 x 618.
+
+    Labels are as fine as the photo, so on the small one the regions' edges would be stairs.
+    """
+    face = astronaut().crop((102, 0, 322, 206))
+    return face.resize((660, 618), Image.Resampling.LANCZOS)
