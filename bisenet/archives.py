@@ -37,6 +37,18 @@ _ARCHIVES = {"zip", "7z", "rar", "tar", "gz", "tgz", "bz2", "tbz", "xz", "txz", 
 _JUNK = {"thumbs.db", "desktop.ini"}
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _CHUNK = 1 << 20
+# What zipfile and the decompressors raise on a damaged zip; a method unknown to them is a
+# RuntimeError too.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -51,8 +63,8 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """An entry that is left out; ``reason`` is a sentence for people."""
+class LeftOut:
+    """A file, here an entry of a zip, that takes no part; ``reason`` is a sentence for people."""
 
     name: str
     reason: str
@@ -64,7 +76,7 @@ class ArchiveError(ValueError):
     ``refused`` names the entries that were refused, where that is why.
     """
 
-    def __init__(self, message: str, refused: tuple[Refused, ...] = ()):
+    def __init__(self, message: str, refused: tuple[LeftOut, ...] = ()):
         super().__init__(message)
         self.refused = refused
 
@@ -80,7 +92,7 @@ class Archive:
     def __init__(self, opened: zipfile.ZipFile, accept: Collection[str]):
         self._zip = opened
         self._infos: dict[str, zipfile.ZipInfo] = {}
-        refused: list[Refused] = []
+        refused: list[LeftOut] = []
         suffixes = {suffix.lower().lstrip(".") for suffix in accept}
         for info in opened.infolist():
             if info.is_dir():
@@ -92,7 +104,7 @@ class Archive:
             if not reason and name in self._infos:
                 reason = "Another file of this name stands in the zip; the first one is used."
             if reason:
-                refused.append(Refused(_showable(name), reason))
+                refused.append(LeftOut(_showable(name), reason))
             else:
                 self._infos[name] = info
         self.refused = tuple(refused)
@@ -113,8 +125,8 @@ class Archive:
         _check_outside(file)
         try:
             opened = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as e:
-            raise ArchiveError("This is not a zip that can be read. Make it again.") from e
+        except _DAMAGE as error:
+            raise ArchiveError("This is not a zip that can be read. Make it again.") from error
         if len(opened.infolist()) > MAX_ENTRIES:
             raise _too_many()
         archive = cls(opened, accept)
@@ -139,12 +151,9 @@ class Archive:
                     if got > limit:
                         raise ArchiveError("The file in the zip is larger than the zip says.")
                     parts.append(chunk)
-        except (
-            *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-            *(RuntimeError, NotImplementedError, ValueError, struct.error),
-        ) as error:
-            if isinstance(error, ArchiveError):
-                raise
+        except ArchiveError:
+            raise
+        except _DAMAGE as error:
             raise ArchiveError("The file is damaged inside the zip. Make the zip again.") from error
         if got != info.file_size:
             raise ArchiveError("The file is damaged inside the zip. Make the zip again.")

@@ -1,4 +1,4 @@
-"""How a batch shares the engine: one photo at a time, and people with a single photo go first."""
+"""How long work shares the engine: photo by photo, and people with a single photo go first."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def polite_parse(
     session: str,
     stop: Callable[[], bool],
     gate: Gate | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> Callable[[Image.Image], Parsing]:
     """A parse that steps back while others wait, and tries again where the queue is full.
 
@@ -30,6 +31,7 @@ def polite_parse(
         parser, framing, session: as ``parse_in_turn`` takes them.
         stop: asked while it waits; the parse raises ``Cancelled`` then.
         gate: another than the process's.
+        patience: seconds that it steps back for those who wait, before it queues with them.
     """
     gate = gate or process_gate()
 
@@ -41,7 +43,7 @@ def polite_parse(
     def parse(image: Image.Image) -> Parsing:
         begun = time.monotonic()
         while True:
-            while gate.waiting and time.monotonic() - begun < PATIENCE_SECONDS:
+            while gate.waiting and time.monotonic() - begun < patience:
                 pause()
             try:
                 return parse_in_turn(

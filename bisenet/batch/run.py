@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bisenet.archives import ArchiveError
+from bisenet.archives import ArchiveError, LeftOut
 from bisenet.batch.photo import TIDY, Kept, Parse, keep, parse_photo
-from bisenet.batch.sources import Failed, Intake, Source
+from bisenet.batch.sources import Intake, Source
 from bisenet.bench.measure import Cancelled
 from bisenet.engines import EngineError
 from bisenet.images import ImageError
@@ -43,7 +43,7 @@ class Snapshot:
     """
 
     kept: tuple[Kept, ...]
-    failed: tuple[Failed, ...]
+    failed: tuple[LeftOut, ...]
     total: int
     tried: int
     rate: float
@@ -71,7 +71,7 @@ class Batch:
         self._mask_room = max_mask_bytes
         self._lock = threading.Lock()
         self._kept: list[Kept] = []
-        self._failed: list[Failed] = list(intake.refused)
+        self._failed: list[LeftOut] = list(intake.refused)
         self._total = len(intake.sources)
         self._tried = 0
         self._masks_left_out = 0
@@ -166,7 +166,7 @@ class Batch:
             self._table = self._table.iloc[:0].copy()
             self._in_table = 0
 
-    def _one(self, number: int, source: Source) -> Kept | Failed | None:
+    def _one(self, number: int, source: Source) -> Kept | LeftOut | None:
         parse = self._parse
         if parse is None:
             return None
@@ -174,10 +174,10 @@ class Batch:
             data = source.read()
             first = self._seen.setdefault(hashlib.sha256(data).hexdigest(), source.name)
             if first != source.name:
-                return Failed(source.name, f"The same photo as {first}, which is counted once.")
+                return LeftOut(source.name, f"The same photo as {first}, which is counted once.")
             return keep(parse_photo(data, source.name, parse), number, source.name)
         except (ImageError, ArchiveError) as error:
-            return Failed(source.name, str(error))
+            return LeftOut(source.name, str(error))
         except Cancelled:
             raise
         except Exception as error:
@@ -191,11 +191,11 @@ class Batch:
         return dataclasses.replace(kept, mask_png=b"")
 
 
-def unforeseen(name: str, error: Exception) -> Failed:
+def unforeseen(name: str, error: Exception) -> LeftOut:
     """A failure that no reader of files foresaw: a sentence, and the trace without the name."""
     if isinstance(error, EngineError):
-        return Failed(name, str(error))
+        return LeftOut(name, str(error))
     if isinstance(error, MemoryError):
-        return Failed(name, "There is not enough memory for this photo. Use a smaller copy.")
+        return LeftOut(name, "There is not enough memory for this photo. Use a smaller copy.")
     _log.error("A photo of a batch failed: %s", type(error).__name__)
-    return Failed(name, "It could not be parsed. Open it in Explore to see more.")
+    return LeftOut(name, "It could not be parsed. Open it in Explore to see more.")

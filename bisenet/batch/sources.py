@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from bisenet.archives import Archive, ArchiveError, Member
+from bisenet.archives import Archive, ArchiveError, LeftOut, Member
 from bisenet.images import EXTENSIONS, MAX_BYTES, ImageError, display_name
 
 MAX_PHOTOS = 2_000
@@ -29,19 +29,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A photo that gave nothing, and why: a sentence for people."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Intake:
     """What a batch was given: photos to parse, and what was refused beforehand."""
 
     sources: tuple[Source, ...]
-    refused: tuple[Failed, ...]
+    refused: tuple[LeftOut, ...]
 
 
 def from_files(
@@ -57,14 +49,14 @@ def from_files(
         max_bytes: of all files together; those beyond are refused.
     """
     sources: list[Source] = []
-    refused: list[Failed] = []
+    refused: list[LeftOut] = []
     names = Names()
     total = 0
     for name, file in files:
         total += file.seek(0, 2)
         if total > max_bytes:
             refused.append(
-                Failed(name, f"More than {_size(max_bytes)} in all. Put it into another batch.")
+                LeftOut(name, f"More than {_size(max_bytes)} in all. Put it into another batch.")
             )
         elif is_zip(name):
             inside, bad = _of_zip(name, file)
@@ -74,7 +66,7 @@ def from_files(
             sources.append(Source(names.free(display_name(name)), _reader(file)))
     for source in sources[max_photos:]:
         refused.append(
-            Failed(source.name, f"More than {max_photos:,} photos. Put it into another batch.")
+            LeftOut(source.name, f"More than {max_photos:,} photos. Put it into another batch.")
         )
     return Intake(tuple(sources[:max_photos]), tuple(refused))
 
@@ -87,7 +79,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
         stack: closes the zips.
     """
     sources: dict[str, Source] = {}
-    refused: list[Failed] = []
+    refused: list[LeftOut] = []
     for path in paths:
         found: list[Source] = []
         if path.is_dir():
@@ -99,7 +91,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
                 file = stack.enter_context(path.open("rb"))
             except OSError as error:
                 reason = error.strerror or "unreadable"
-                refused.append(Failed(str(path), f"It cannot be opened: {reason}."))
+                refused.append(LeftOut(str(path), f"It cannot be opened: {reason}."))
                 continue
             inside, bad = _of_zip(str(path), file)
             found += [replace(s, name=f"{path}/{s.name}", place=s.name) for s in inside]
@@ -133,16 +125,16 @@ class Names:
         return free
 
 
-def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[Failed]]:
+def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[LeftOut]]:
     """A zip's photos under their paths inside, and what was refused under the zip's name too."""
     try:
         archive = Archive.open(file, EXTENSIONS)
     except ArchiveError as error:
-        refused = [Failed(f"{name}: {one.name}", one.reason) for one in error.refused]
-        return [], [Failed(name, str(error)), *refused]
+        refused = [LeftOut(f"{name}: {one.name}", one.reason) for one in error.refused]
+        return [], [LeftOut(name, str(error)), *refused]
     return (
         [Source(m.name, _member_reader(archive, m)) for m in archive.members],
-        [Failed(f"{name}: {one.name}", one.reason) for one in archive.refused],
+        [LeftOut(f"{name}: {one.name}", one.reason) for one in archive.refused],
     )
 
 

@@ -23,7 +23,7 @@ _SHORT = 0.2
 
 
 class Cancelled(Exception):
-    """The person who started the benchmark stopped it."""
+    """The person who started the work stopped it."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bisenet.archives import LeftOut
     from bisenet.batch.folder import Folder, Outcome
     from bisenet.batch.photo import Parse
-    from bisenet.batch.sources import Failed, Source
+    from bisenet.batch.sources import Source
 
 HELP = "Parse photos, folders and zips: an indexed PNG mask, an overlay and regions.csv for each."
 
@@ -46,9 +47,10 @@ def run(args: argparse.Namespace) -> int:
     """Parse every photo; a bad one is named and the rest go on. Exit code 1 if any failed."""
     from tqdm import tqdm
 
+    from bisenet.archives import LeftOut
     from bisenet.batch import bundle
     from bisenet.batch.folder import Folder
-    from bisenet.batch.sources import Failed, from_paths
+    from bisenet.batch.sources import from_paths
     from bisenet.parser import FaceParser
 
     if args.workers < 1:
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         )
         for source, outcome in outcomes:
             bar.update()
-            if isinstance(outcome, Failed):
+            if isinstance(outcome, LeftOut):
                 counts["failed"] += 1
                 bar.set_postfix(failed=counts["failed"])
                 tqdm.write(f"{source.name}: {outcome.reason}", file=sys.stderr)
@@ -100,20 +102,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _outcomes(
     sources: Sequence[Source], folder: Folder, parse: Parse, workers: int
-) -> Iterator[tuple[Source, Outcome | Failed]]:
+) -> Iterator[tuple[Source, Outcome | LeftOut]]:
     """What became of each photo, as they end. Threads: the engine lets go of Python's lock."""
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
-    from bisenet.archives import ArchiveError
+    from bisenet.archives import ArchiveError, LeftOut
     from bisenet.batch.run import unforeseen
-    from bisenet.batch.sources import Failed
     from bisenet.images import ImageError
 
-    def one(source: Source) -> Outcome | Failed:
+    def one(source: Source) -> Outcome | LeftOut:
         try:
             return folder.finish(source, parse)
         except (ImageError, ArchiveError) as error:
-            return Failed(source.name, str(error))
+            return LeftOut(source.name, str(error))
         except OSError:  # a full disk fails every photo: that ends the run
             raise
         except Exception as error:

@@ -11,10 +11,10 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from bisenet.archives import ArchiveError
+from bisenet.archives import ArchiveError, LeftOut
 from bisenet.batch.manners import polite_parse
 from bisenet.batch.run import Batch
-from bisenet.batch.sources import Failed, Intake, from_files
+from bisenet.batch.sources import Intake, from_files
 from bisenet.dashboard import resources, shell
 from bisenet.dashboard.gallery import StoredPhoto
 from bisenet.dashboard.jobs import Job, at_session_end
@@ -49,9 +49,9 @@ def upload_key() -> str:
     return f"batch-upload-{st.session_state.get(_ROUND, 0)}"
 
 
-def refused() -> tuple[Failed, ...]:
+def refused() -> tuple[LeftOut, ...]:
     """Why nothing of the last upload could be parsed."""
-    bad: tuple[Failed, ...] = st.session_state.get(_REFUSED, ())
+    bad: tuple[LeftOut, ...] = st.session_state.get(_REFUSED, ())
     return bad
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from bisenet.archives import LeftOut
 from bisenet.batch.measures import MEASURES, OUTLYING, Measure, by_face, outliers
 from bisenet.batch.photo import Preview
 from bisenet.batch.run import Snapshot
-from bisenet.batch.sources import Failed
 from bisenet.classes import BY_NAME, CLASSES
 from bisenet.dashboard import batch_charts, batch_desk, downloads
 from bisenet.dashboard.charts import CONFIG
@@ -82,7 +82,7 @@ def choose_measure() -> Measure:
     return _TITLES[chosen]
 
 
-def failures(bad: Sequence[Failed]) -> None:
+def failures(bad: Sequence[LeftOut]) -> None:
     """Names and reasons."""
     st.dataframe(
         pd.DataFrame({"File": [b.name for b in bad], "Reason": [b.reason for b in bad]}),
@@ -96,7 +96,7 @@ def _others(state: Snapshot) -> None:
     """The photos without a face, what people should know, and the failures."""
     bad = [*state.failed]
     bad += [
-        Failed(photo.name, "No face was found. Mark it by hand in Explore.")
+        LeftOut(photo.name, "No face was found. Mark it by hand in Explore.")
         for photo in state.kept
         if not photo.faces
     ]
@@ -112,7 +112,7 @@ def _others(state: Snapshot) -> None:
             failures(bad)
     if notes:
         with st.expander(f"Remarks on {len({n for n, _ in notes}):,} photos", key="batch-notes"):
-            failures([Failed(name, notice) for name, notice in notes])
+            failures([LeftOut(name, notice) for name, notice in notes])
 
 
 def _spread(shown: Results) -> None:

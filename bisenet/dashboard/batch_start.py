@@ -7,9 +7,10 @@ from typing import cast
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from bisenet.archives import MAX_ARCHIVE_BYTES
-from bisenet.batch.sources import MAX_PHOTOS, MAX_TOTAL_BYTES, Failed
+from bisenet.archives import LeftOut
+from bisenet.batch.sources import MAX_PHOTOS, MAX_TOTAL_BYTES
 from bisenet.dashboard import batch_desk, batch_results
+from bisenet.dashboard.intake import zip_limit_mb
 from bisenet.engines import EngineError
 from bisenet.images import EXTENSIONS, MAX_BYTES
 from bisenet.parser import FramingName
@@ -25,7 +26,7 @@ def start() -> None:
         "Drop a folder's photos or a zip of them. Every face is found, parsed and measured; "
         "you leave with one table, distributions and masks."
     )
-    limit = zip_megabytes()
+    limit = zip_limit_mb()
     files: list[UploadedFile] = st.file_uploader(
         f"Photos to {MAX_BYTES // 2**20} MB each, or zips to {limit:,} MB; together at most "
         f"{MAX_PHOTOS:,} photos and {MAX_TOTAL_BYTES // 2**30} GB",
@@ -69,12 +70,7 @@ def start() -> None:
     )
 
 
-def zip_megabytes() -> int:
-    """The largest zip that can be sent: our limit, or the server's where that is smaller."""
-    return min(MAX_ARCHIVE_BYTES // 2**20, int(st.get_option("server.maxUploadSize")))
-
-
-def _refused(bad: tuple[Failed, ...]) -> None:
+def _refused(bad: tuple[LeftOut, ...]) -> None:
     if bad:
         st.error(
             "None of these files can be parsed. The reasons, file by file:",

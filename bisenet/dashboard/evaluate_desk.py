@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
-from PIL import Image
 
+from bisenet.archives import LeftOut
+from bisenet.batch.manners import polite_parse
 from bisenet.dashboard import resources, shell
 from bisenet.dashboard.gallery import View
 from bisenet.dashboard.jobs import Job
 from bisenet.evaluation import reading, run
 from bisenet.evaluation.comparison import Differences
 from bisenet.evaluation.labels import Labelling
-from bisenet.evaluation.pairs import Pairing, Problem, pair_up
+from bisenet.evaluation.pairs import Pairing, pair_up
 from bisenet.evaluation.reading import Checked, Survey
 from bisenet.evaluation.run import Contestant, Outcome
 from bisenet.evaluation.sources import Files
-from bisenet.gate import GateFull
 from bisenet.parser import FaceParser, FramingName
-from bisenet.parsing import Parsing
-from bisenet.turns import parse_in_turn
 
 _DESK = "evaluate_desk"
-_WAIT_SECONDS = (0.5, 4.0)
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Setup:
     framing: FramingName
     entries: tuple[Entry, ...]
     checked: Sequence[Checked]
-    problems: tuple[Problem, ...]
+    problems: tuple[LeftOut, ...]
 
 
 @dataclass
@@ -62,7 +58,7 @@ class Desk:
     reading: Job[Survey] | None = None
     setup: Setup | None = None
     run: Job[Outcome] | None = None
-    refused: tuple[Problem, ...] = ()
+    refused: tuple[LeftOut, ...] = ()
     looked_at: dict[tuple[str, int], View] = field(default_factory=dict)
     compared: dict[str, Differences] | None = None
 
@@ -93,7 +89,7 @@ class Desk:
             contestants = [
                 (
                     Contestant(parser.weights.name, str(parser.engine)),
-                    _polite(parser, setup.framing, mark, stop),
+                    polite_parse(parser, setup.framing, mark, stop, patience=0),
                 )
                 for parser in parsers
             ]
@@ -172,22 +168,3 @@ def watch(job: Job[Any], what: str, stop_label: str) -> None:
         st.progress(min(job.share, 1.0), f"{what}: {job.what}")
         if st.button(stop_label, icon=":material/stop:", key=f"evaluate-stop-{what}"):
             job.cancel()
-
-
-def _polite(
-    parser: FaceParser, framing: FramingName, mark: str, stop: Callable[[], bool]
-) -> Callable[[Image.Image], Parsing]:
-    """Parses in turn with everyone else; where the queue is full, waits and asks again."""
-
-    def parse(image: Image.Image) -> Parsing:
-        wait, longest = _WAIT_SECONDS
-        while True:
-            try:
-                return parse_in_turn(parser, image, framing, source="batch", session=mark)
-            except GateFull:
-                if stop():
-                    raise
-                time.sleep(wait)
-                wait = min(2 * wait, longest)
-
-    return parse

@@ -8,9 +8,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from bisenet.archives import LeftOut
 from bisenet.dashboard import downloads, evaluate_desk
 from bisenet.dashboard.evaluate_desk import Desk
-from bisenet.evaluation.pairs import Problem
+from bisenet.dashboard.intake import zip_limit_mb
 from bisenet.evaluation.reading import Survey
 from bisenet.evaluation.sources import MAX_FILES, MAX_TOTAL_BYTES
 from bisenet.images import EXTENSIONS, MAX_BYTES, MAX_PIXELS
@@ -27,11 +28,6 @@ anna.png
 ben.jpg
 ben_mask.png
 """
-
-
-def upload_limit_mb() -> int:
-    """What one file may have, MB: the server's own limit, or ours where that is less."""
-    return int(min(MAX_TOTAL_BYTES // 2**20, st.get_option("server.maxUploadSize")))
 
 
 def intake(desk: Desk, label: str = "Photos and their masks") -> None:
@@ -51,14 +47,14 @@ def intake(desk: Desk, label: str = "Photos and their masks") -> None:
         label,
         type=[*EXTENSIONS] if folder else [*EXTENSIONS, "zip"],
         accept_multiple_files="directory" if folder else True,
-        max_upload_size=upload_limit_mb(),
+        max_upload_size=zip_limit_mb(),
         key=key,
         on_change=_take,
         args=(key,),
     )
     st.caption(
         f"At most {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} megapixels a photo, "
-        f"{upload_limit_mb():,} MB a zip, {MAX_TOTAL_BYTES // 2**20:,} MB and {MAX_FILES:,} files "
+        f"{zip_limit_mb():,} MB a zip, {MAX_TOTAL_BYTES // 2**20:,} MB and {MAX_FILES:,} files "
         "in all. They stay in this session's memory."
     )
     if desk.refused:
@@ -107,7 +103,7 @@ def survey_of(desk: Desk) -> Survey:
     return job.result
 
 
-def problem_table(problems: Sequence[Problem], name: str) -> None:
+def problem_table(problems: Sequence[LeftOut], name: str) -> None:
     """Files that take no part, one by one with the reason, and as CSV."""
     table = pd.DataFrame([(p.name, p.reason) for p in problems], columns=["file", "reason"])
     st.dataframe(
@@ -123,7 +119,7 @@ def problem_table(problems: Sequence[Problem], name: str) -> None:
     downloads.csv("Files and reasons, CSV", table, f"evaluation-{name}.csv")
 
 
-def _refusal(problems: Sequence[Problem]) -> str:
+def _refusal(problems: Sequence[LeftOut]) -> str:
     if len(problems) == 1:
         return f"No photo was paired with a mask. {problems[0].reason}"
     return (

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from bisenet import weights
+from bisenet.archives import LeftOut
 from bisenet.classes import CLASSES
 from bisenet.dashboard import evaluate_desk, evaluate_intake, shell
 from bisenet.dashboard.evaluate_desk import Desk, Entry, Setup
@@ -17,7 +18,6 @@ from bisenet.engines import ENGINES, EngineError
 from bisenet.engines.choice import candidates, installed
 from bisenet.evaluation import labels
 from bisenet.evaluation.labels import ORDER_TITLES, Labelling
-from bisenet.evaluation.pairs import Problem
 from bisenet.evaluation.reading import Survey, split_by_ids
 from bisenet.parser import FramingName
 
@@ -75,7 +75,7 @@ def prepare(desk: Desk, survey: Survey) -> None:
         st.rerun()
 
 
-def _left_out(problems: Sequence[Problem], some_left: bool = False) -> None:
+def _left_out(problems: Sequence[LeftOut], some_left: bool = False) -> None:
     if not problems:
         return
     if not some_left:
@@ -87,7 +87,7 @@ def _left_out(problems: Sequence[Problem], some_left: bool = False) -> None:
     evaluate_intake.problem_table(problems, "left-out")
 
 
-def _choose(survey: Survey, problems: Sequence[Problem]) -> Setup:
+def _choose(survey: Survey, problems: Sequence[LeftOut]) -> Setup:
     left, right = st.columns(2, gap="large")
     with left:
         labelling = _labelling(survey)

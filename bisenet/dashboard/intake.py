@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from bisenet.archives import MAX_ARCHIVE_BYTES
 from bisenet.dashboard import shell
 from bisenet.dashboard.gallery import Gallery, StoredPhoto
 from bisenet.images import EXTENSIONS, MAX_BYTES, ImageError, display_name
@@ -31,6 +32,11 @@ def intake() -> None:
         st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
     for problem in st.session_state.get(_PROBLEMS, ()):
         st.error(problem, icon=":material/broken_image:")
+
+
+def zip_limit_mb() -> int:
+    """The largest zip that can be sent, MB: our limit, or the server's where that is smaller."""
+    return min(MAX_ARCHIVE_BYTES // 2**20, int(st.get_option("server.maxUploadSize")))
 
 
 def take(files: list[tuple[str, bytes]], gallery: Gallery) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from bisenet.archives import LeftOut
 from bisenet.images import EXTENSIONS
 
 PHOTO_FOLDERS = frozenset(("images", "image", "imgs", "img", "photos", "jpegimages"))
@@ -22,14 +23,6 @@ MASK_EXTENSIONS = ("png", "bmp", "tif", "tiff")
 _MASK_ENDING = re.compile(r"[_\-. ](masks?|labels?|seg|gt|parsing)$", re.IGNORECASE)
 
 Role = Literal["photo", "mask", "either"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that takes no part, and the reason: a sentence for people."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Pairing:
     """The pairs, by name, and every file that has no twin."""
 
     pairs: tuple[Pair, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True)
@@ -63,13 +56,13 @@ def pair_up(names: Iterable[str]) -> Pairing:
         names: paths with ``/``, or bare file names.
     """
     groups: dict[str, list[_Named]] = defaultdict(list)
-    problems: list[Problem] = []
+    problems: list[LeftOut] = []
     for name in names:
         one = _read_name(name)
         if one.role == "mask" and _suffix(name) not in MASK_EXTENSIONS:
-            problems.append(Problem(name, _lossy(name)))
+            problems.append(LeftOut(name, _lossy(name)))
         elif _suffix(name) not in EXTENSIONS:
-            problems.append(Problem(name, "It is neither a photo nor a mask that can be read."))
+            problems.append(LeftOut(name, "It is neither a photo nor a mask that can be read."))
         else:
             groups[one.key].append(one)
     groups = {key: _decide(group) for key, group in groups.items()}
@@ -118,20 +111,20 @@ def _decide(group: list[_Named]) -> list[_Named]:
 
 def _pair_of(
     key: str, group: list[_Named], masks_are_png: bool
-) -> tuple[list[Pair], list[Problem]]:
+) -> tuple[list[Pair], list[LeftOut]]:
     photos = [one.name for one in group if one.role != "mask"]
     masks = [one.name for one in group if one.role == "mask"]
     if not masks and len(photos) == 1 and group[0].role == "either":
         lonely_mask = masks_are_png and _suffix(photos[0]) in MASK_EXTENSIONS
         reason = "No photo has its name." if lonely_mask else "No mask has its name."
-        return [], [Problem(photos[0], reason)]
-    problems = [Problem(name, "No photo has its name.") for name in masks if not photos]
-    problems += [Problem(name, "No mask has its name.") for name in photos if not masks]
+        return [], [LeftOut(photos[0], reason)]
+    problems = [LeftOut(name, "No photo has its name.") for name in masks if not photos]
+    problems += [LeftOut(name, "No mask has its name.") for name in photos if not masks]
     if not photos or not masks:
         return [], problems
     for names, what in ((photos, "photo"), (masks, "mask")):
         problems += [
-            Problem(name, f"Another {what} has the same name; that one is used.")
+            LeftOut(name, f"Another {what} has the same name; that one is used.")
             for name in names[1:]
         ]
     return [Pair(key, photos[0], masks[0])], problems

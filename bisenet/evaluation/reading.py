@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from bisenet.archives import ArchiveError
+from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation.labels import Labelling
-from bisenet.evaluation.pairs import Pair, Problem
+from bisenet.evaluation.pairs import Pair
 from bisenet.images import FORMATS, MAX_PIXELS, ImageError
 
 Read = Callable[[str], bytes]
@@ -43,7 +43,7 @@ class Survey:
     """All pairs looked through: the good ones, and a reason for each of the others."""
 
     checked: tuple[Checked, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[LeftOut, ...]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -59,7 +59,7 @@ def survey(
 ) -> Survey:
     """Decode every mask and read every photo's header."""
     checked: list[Checked] = []
-    problems: list[Problem] = []
+    problems: list[LeftOut] = []
     for done, pair in enumerate(pairs):
         if stop():
             break
@@ -67,17 +67,17 @@ def survey(
         try:
             ids = mask_ids(read(pair.mask))
         except (MaskError, ArchiveError) as error:
-            problems.append(Problem(pair.mask, str(error)))
+            problems.append(LeftOut(pair.mask, str(error)))
             continue
         try:
             size = upright_size(read(pair.photo))
         except (ImageError, ArchiveError) as error:
-            problems.append(Problem(pair.photo, str(error)))
+            problems.append(LeftOut(pair.photo, str(error)))
             continue
         height, width = ids.shape
         if size != (width, height):
             problems.append(
-                Problem(
+                LeftOut(
                     pair.photo,
                     f"The photo has {size[0]} x {size[1]} pixels, its mask {width} x {height}.",
                 )
@@ -90,17 +90,17 @@ def survey(
 
 def split_by_ids(
     checked: Sequence[Checked], labelling: Labelling
-) -> tuple[list[Checked], list[Problem]]:
+) -> tuple[list[Checked], list[LeftOut]]:
     """Pairs whose ids all mean something under a labelling, and the others with their ids."""
     good: list[Checked] = []
-    problems: list[Problem] = []
+    problems: list[LeftOut] = []
     for one in checked:
         unknown = labelling.unknown(one.counts)
         if unknown:
             shown = ", ".join(str(i) for i in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
             ids, are = ("Id", "is") if len(unknown) == 1 else ("Ids", "are")
             reason = f"{ids} {shown} {are} no class here. Choose a mapping to say what they mean."
-            problems.append(Problem(one.pair.mask, reason))
+            problems.append(LeftOut(one.pair.mask, reason))
         else:
             good.append(one)
     return good, problems

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from bisenet.archives import ArchiveError
+from bisenet.archives import ArchiveError, LeftOut
+from bisenet.bench.measure import Cancelled
 from bisenet.evaluation import scoring
 from bisenet.evaluation.labels import Labelling
-from bisenet.evaluation.pairs import Problem
 from bisenet.evaluation.reading import Checked, Read, mask_ids
 from bisenet.images import load_image
 from bisenet.parsing import Parsing
@@ -47,7 +47,7 @@ class Outcome:
 
     contestants: tuple[Contestant, ...]
     photos: tuple[scoring.ScoredPhoto, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[LeftOut, ...]
     framing: str
     labels: str
     seconds: float
@@ -82,21 +82,23 @@ def evaluate(
         stop: asked before each photo.
     """
     photos: list[scoring.ScoredPhoto] = []
-    problems: list[Problem] = []
+    problems: list[LeftOut] = []
     began = time.monotonic()
     stopped = False
     for done, one in enumerate(checked):
         if stop():
             stopped = True
-            problems += [Problem(rest.pair.photo, _STOPPED) for rest in checked[done:]]
+            problems += [LeftOut(rest.pair.photo, _STOPPED) for rest in checked[done:]]
             break
         elapsed = time.monotonic() - began
         progress(done / len(checked), progress_line(done, len(checked), elapsed))
         try:
             photos.append(_score(one, read, labelling, [parse for _, parse in contestants]))
+        except Cancelled:  # while it waited for its turn; the next look at ``stop`` ends the run
+            problems.append(LeftOut(one.pair.photo, _STOPPED))
         except (ValueError, OSError, MemoryError, RuntimeError) as error:
             name = one.pair.mask if isinstance(error, ArchiveError) else one.pair.photo
-            problems.append(Problem(name, str(error) or "There is not enough memory for it."))
+            problems.append(LeftOut(name, str(error) or "There is not enough memory for it."))
     return Outcome(
         contestants=tuple(contestant for contestant, _ in contestants),
         photos=tuple(photos),

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
 
-from bisenet.archives import Archive, ArchiveError
-from bisenet.evaluation.pairs import Problem
+from bisenet.archives import Archive, ArchiveError, LeftOut
 from bisenet.images import EXTENSIONS, MAX_BYTES
 
 # All files that a person brings at a time; they stay in memory while their session lasts.
@@ -31,11 +30,11 @@ class Files:
 
     def __init__(self, brought: Iterable[tuple[str, bytes]]):
         files = list(brought)
-        self.problems: list[Problem] = []
+        self.problems: list[LeftOut] = []
         self.nbytes = sum(len(data) for _, data in files)
         self._readers: dict[str, Reader] = {}
         if self.nbytes > MAX_TOTAL_BYTES:
-            self.problems.append(Problem("All files", _too_large(self.nbytes)))
+            self.problems.append(LeftOut("All files", _too_large(self.nbytes)))
             return
         for name, data in files:
             if PurePosixPath(name).suffix.lower() == ".zip":
@@ -61,27 +60,27 @@ class Files:
         try:
             archive = Archive.open(data, EXTENSIONS)
         except ArchiveError as error:
-            self.problems.append(Problem(name, str(error)))
-            self.problems.extend(Problem(one.name, one.reason) for one in error.refused)
+            self.problems.append(LeftOut(name, str(error)))
+            self.problems.extend(error.refused)
             return
-        self.problems.extend(Problem(one.name, one.reason) for one in archive.refused)
+        self.problems.extend(archive.refused)
         folder = "" if alone else f"{PurePosixPath(name).stem}/"
         for member in archive.members:
             self._add(folder + member.name, partial(archive.read, member))
 
     def _add_file(self, name: str, data: bytes) -> None:
         if not data:
-            self.problems.append(Problem(name, "The file is empty (0 bytes)."))
+            self.problems.append(LeftOut(name, "The file is empty (0 bytes)."))
         elif len(data) > MAX_BYTES:
             size = f"{len(data) / 2**20:.0f} MB; the limit is {MAX_BYTES // 2**20} MB"
-            self.problems.append(Problem(name, f"It has {size}. Save a smaller copy."))
+            self.problems.append(LeftOut(name, f"It has {size}. Save a smaller copy."))
         else:
             self._add(name, lambda: data)
 
     def _add(self, name: str, reader: Reader) -> None:
         if name in self._readers:
             self.problems.append(
-                Problem(
+                LeftOut(
                     name,
                     "Two files have this name; the first one is used. Bring a folder or a zip, "
                     "where photos and masks lie apart.",
@@ -93,7 +92,7 @@ class Files:
     def _drop_beyond_limit(self) -> None:
         if len(self._readers) > MAX_FILES:
             self.problems.append(
-                Problem(
+                LeftOut(
                     "All files",
                     f"There are {len(self._readers):,}; the limit is {MAX_FILES:,}. "
                     "Divide them into several sets.",

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from bisenet.batch import manners
 from bisenet.commands import evaluate as command
-from bisenet.dashboard import evaluate_desk
 from bisenet.dashboard.evaluate_desk import Desk
 from bisenet.evaluation import report, sources
 from bisenet.evaluation.run import Outcome
@@ -178,7 +178,7 @@ def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
             go_on.wait(DEADLINE_S)
         return parse_in_turn(*args, **options)
 
-    monkeypatch.setattr(evaluate_desk, "parse_in_turn", slow)
+    monkeypatch.setattr(manners, "parse_in_turn", slow)
     bring(page, zipped(files_of(5)))
     page.button(key="evaluate-start").click().run()
     settled(page, lambda: len(calls) > 2)

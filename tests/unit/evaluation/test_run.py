@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bisenet.archives import ArchiveError
+from bisenet.bench.measure import Cancelled
 from bisenet.evaluation import report
 from bisenet.evaluation.labels import of_order
 from bisenet.evaluation.pairs import pair_up
@@ -173,3 +174,29 @@ def test_photos_of_one_name_keep_their_folders() -> None:
         "whole",
     )
     assert report.shown_names(outcome) == ["train/images/0.png", "val/images/0.png"]
+
+
+def test_a_photo_that_waits_for_its_turn_when_the_run_is_stopped_is_not_scored() -> None:
+    stopped: list[bool] = []
+
+    def parse(image: Image.Image) -> Parsing:
+        if image.getpixel((0, 0)) == first:
+            return reader(0)(image)
+        stopped.append(True)
+        raise Cancelled
+
+    source, checked = brought(3)
+    first = Image.open(io.BytesIO(source.read(checked[0].pair.photo))).getpixel((0, 0))
+    outcome = evaluate(
+        checked,
+        source.read,
+        of_order("bisenet"),
+        [(A, parse)],
+        "whole",
+        stop=lambda: bool(stopped),
+    )
+    assert outcome.stopped
+    assert len(outcome.photos) == 1
+    assert [one.reason for one in outcome.problems] == [
+        "Not scored: the run was stopped before."
+    ] * 2
