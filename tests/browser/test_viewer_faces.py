@@ -47,6 +47,8 @@ def test_a_drag_marks_a_face_in_photo_pixels(view: ViewerPage) -> None:
     drag(view, (0.75, 0.8), (0.25, 0.4))
     assert told(view, "box") == pytest.approx([160, 192, 480, 384], abs=2)
     view.button("Face 3 of 3").wait_for()
+    view.wait_for_server("runs=2")  # told below the viewer, so later than its buttons
+    view.settle()
     assert view.runs == 2, "one message"
     assert mark.get_attribute("aria-pressed") == "false"
     assert view.zoom == "100 %"
@@ -87,7 +89,9 @@ def test_a_face_is_dismissed_with_one_message(view: ViewerPage) -> None:
     view.button("Dismiss face 1").click()
     assert told(view, "dismiss") == [1]
     view.button("Face 2 of 1").wait_for()  # the small app does not number them anew
-    assert view.runs == 2
+    view.wait_for_server("runs=2")
+    view.settle()
+    assert view.runs == 2, "one message"
     assert view.page.locator(".viewer .faces.alone .face").count() == 1
 
 
