@@ -6,12 +6,16 @@ import io
 import re
 import unicodedata
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 import pillow_heif
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 pillow_heif.register_heif_opener()
@@ -20,6 +24,17 @@ MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF")
 EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "heic", "heif", "gif")
+_JPEG_END = b"\xff\xd9"
+# How a photo is stored, as EXIF tells it, to how it is turned upright.
+_UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
+    8: np.rot90,
+}
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF, HEIC or GIF"
 
 
@@ -27,12 +42,22 @@ class ImageError(ValueError):
     """The bytes are not an image that can be parsed; the message is a sentence for people."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo: an upright RGB image, and what was done to it that people should know."""
+    """A decoded photo.
 
-    image: Image.Image
+    Attributes:
+        pixels: ``(H, W, 3)`` uint8, upright sRGB.
+        notices: what was done to it that people should know.
+    """
+
+    pixels: NDArray[np.uint8] = field(repr=False)
     notices: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> Image.Image:
+        """The pixels as a PIL image of mode ``RGB``; a copy."""
+        return Image.fromarray(self.pixels)
 
 
 def load_image(source: bytes | str | Path | BinaryIO) -> Image.Image:
@@ -76,13 +101,16 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
                     notices.append(
                         f"This file is an animation of {frames} frames; the first frame is parsed."
                     )
-                opened.load()
-                return Photo(_to_rgb(opened), tuple(notices))
+                pixels = _plain_jpeg(opened, data)
+                if pixels is None:
+                    opened.load()
+                    pixels = np.asarray(_to_rgb(opened))
+                return Photo(pixels, tuple(notices))
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        pixels = re.search(r"\d+", str(error))
-        declared = f" ({int(pixels[0]) / 1e6:,.0f} megapixels)" if pixels else ""
+        count = re.search(r"\d+", str(error))
+        declared = f" ({int(count[0]) / 1e6:,.0f} megapixels)" if count else ""
         raise ImageError(
             f"The image is too large{declared}; the limit is {MAX_PIXELS // 10**6} megapixels."
         ) from error
@@ -128,9 +156,34 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
+def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
+    """A whole JPEG in sRGB, decoded straight to an array; None for any other file.
+
+    It is the same library that decodes, but Pillow keeps four bytes a pixel and copies them twice.
+    OpenCV fills up what a cut-off file lacks, so only one that ends as it should is taken.
+    """
+    whole = opened.format == "JPEG" and opened.mode == "RGB" and data.endswith(_JPEG_END)
+    profile = opened.info.get("icc_profile")
+    if not whole or (profile and not _is_srgb(profile)):
+        return None
+    turn = _orientation(opened)
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.shape[:2] != (opened.height, opened.width):
+        return None
+    upright = _UPRIGHT[turn](pixels) if turn in _UPRIGHT else pixels
+    return np.ascontiguousarray(upright, dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    upright = ImageOps.exif_transpose(image) if turned else image
+    upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
     profile = upright.info.get("icc_profile")
     if upright.mode.startswith(("I", "F")):
         return _scale_to_8_bits(upright).convert("RGB")
@@ -145,13 +198,10 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     converted: Image.Image | None = None
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            transform = ImageCms.buildTransform(source, target, image.mode, "RGB")
-            if image.mode == "RGB" and _changes_nothing(transform):
+            if image.mode == "RGB" and _is_srgb(profile):
                 converted = image.convert("RGB")
             else:
-                converted = ImageCms.applyTransform(image, transform)
+                converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
         except (ImageCms.PyCMSError, OSError, ValueError):
             # A broken profile, or one for another colour space: the pixels still make a picture.
             converted = None
@@ -161,14 +211,24 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return converted
 
 
-def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+
+
+@lru_cache(maxsize=32)
+def _is_srgb(profile: bytes) -> bool:
     """Whether colours stay as they are, to one level: most photos' profile is sRGB already.
 
-    A few thousand colours tell, and cost less than to convert millions of pixels for nothing.
+    A few thousand colours tell, and cost less than to convert millions of pixels for nothing. A
+    broken profile is not: it is ignored where it is used.
     """
     levels = np.linspace(0, 255, 16).round().astype(np.uint8)
     colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(64, 64, 3)
-    after = ImageCms.applyTransform(Image.fromarray(colors), transform)
+    try:
+        after = ImageCms.applyTransform(Image.fromarray(colors), _transform(profile, "RGB"))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
     if after is None:
         return False
     return bool(np.abs(np.asarray(after).astype(int) - colors).max() <= 1)

@@ -18,6 +18,7 @@ from bisenet.framing import Landmarks, face_crop, find_landmarks
 from bisenet.parsing import Face as Face
 from bisenet.parsing import Parsing as Parsing
 from bisenet.parsing import face_extent, head_confidence, own_labels
+from bisenet.threads import bind_libraries
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
 
@@ -108,11 +109,12 @@ class FaceParser:
         engine: one of ``bisenet.engines.ENGINES``; ``auto`` takes the fastest.
 
     Raises:
-        ValueError: there is no such engine.
+        ValueError: there is no such engine, or ``BISENET_THREADS`` is no number.
         WeightsError: the weights cannot be loaded.
     """
 
     def __init__(self, weights: str = "default", engine: str = "auto"):
+        bind_libraries()
         self.weights = resolve(weights)
         self.input_size = self.weights.input_size
         self._engine = open_engine(engine, weights)

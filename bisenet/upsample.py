@@ -11,6 +11,8 @@ inside it: only the cells along boundaries are evaluated, a strip of the photo a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,16 +50,24 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def winning_probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest probability over axis 0."""
-    relative = logits - logits.max(axis=0)
-    np.exp(relative, out=relative)
-    return np.asarray(1 / relative.sum(axis=0), dtype=np.float32)
+    """The largest probability over axis 0 of ``(C, h, w)``."""
+    result = np.empty(logits.shape[1:], np.float32)
+    # A few rows at a time stay in the CPU's cache.
+    for top in range(0, len(result), BAND_ROWS):
+        band = logits[:, top : top + BAND_ROWS]
+        relative = band - band.max(axis=0)
+        np.exp(relative, out=relative)
+        result[top : top + BAND_ROWS] = 1 / relative.sum(axis=0)
+    return result
 
 
 # Samples of the logits' surface between two of the network's own, along each axis.
 FINENESS = 4
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 STRIP_PIXELS = 1 << 20
+# Fewer than these are not worth a second thread.
+SHARED_PIXELS = 1 << 18
+BAND_ROWS = 16
 _MIXED, _OUTSIDE = 255, 254
 
 
@@ -117,29 +127,32 @@ class Seams:
     """The M cells of a surface in which labels change, ready to be read at any point.
 
     In most of them two classes meet and every other class lies below one of the two at all four
-    corners, so it cannot win inside: the sign of one bilinear difference decides.
+    corners, so it cannot win inside: the sign of one bilinear difference decides. In the others
+    a few more classes are rivals.
 
     Attributes:
         index: the number of each cell among the M, ``((n-1) * (n-1),)``; -1 where none changes.
-        pair: the two classes, ``(2, M)``, the lower id first.
+        pair: the two classes, ``(M, 2)``, the lower id first.
         difference: logit of the first less that of the second as ``d0 + d1 u + d2 v + d3 u v``,
-            u and v running from 0 to 1 across the cell, ``(4, M)``.
-        corners: the logits themselves, in the same form, in the K cells where a third class may
-            win, ``(4, C, K)``.
-        rank: each cell's place among those K, ``(M,)``; -1 for a cell of two classes.
+            u and v running from 0 to 1 across the cell, ``(M, 4)``.
+        rank: each cell's place among the K where a third class may win, ``(M,)``; -1 elsewhere.
+        rivals: the R classes that may win in those, ``(R, K)``, by id; fewer are filled up with
+            classes that cannot.
+        heights: the rivals' logits, in the same form, ``(4, R, K)``.
     """
 
     index: NDArray[np.int32]
     pair: NDArray[np.uint8]
     difference: NDArray[np.float32]
-    corners: NDArray[np.float32]
     rank: NDArray[np.int32]
+    rivals: NDArray[np.uint8]
+    heights: NDArray[np.float32]
 
     @classmethod
     def of(cls, surface: Surface) -> Seams:
         """Look at every cell whose corners have different winners."""
         n = surface.logits.shape[-1]
-        rows, columns = np.nonzero(surface.cells == _MIXED)
+        rows, columns = np.divmod(np.flatnonzero(surface.cells == _MIXED), n - 1)
         many = len(rows)
         index = np.full((n - 1) * (n - 1), -1, np.int32)
         index[rows * (n - 1) + columns] = np.arange(many, dtype=np.int32)
@@ -147,39 +160,55 @@ class Seams:
         winners = surface.labels.ravel()[corner]
         first, second = winners.min(axis=0), winners.max(axis=0)
         logits = surface.logits.reshape(len(surface.logits), -1)
-        flat = np.arange(many)
-        at = np.take(logits, corner, axis=1)
-        low, high = at[first, :, flat].T, at[second, :, flat].T  # (4, M)
-        below = (at <= low).all(axis=1) | (at <= high).all(axis=1)
-        several = ~below.all(axis=0)
+        at = np.take(logits, corner, axis=1)  # (C, 4, M)
+        cell = np.arange(many)
+        low, high = at[first, :, cell].T, at[second, :, cell].T  # (4, M)
+        may_win = (at > low).any(axis=1) & (at > high).any(axis=1)  # (C, M)
+        several = np.flatnonzero(may_win.any(axis=0))
         rank = np.full(many, -1, np.int32)
-        rank[several] = np.arange(several.sum(), dtype=np.int32)
+        rank[several] = np.arange(len(several), dtype=np.int32)
+        may_win[first, cell] = may_win[second, cell] = True
+        able = may_win[:, several]
+        most = int(able.sum(axis=0).max(initial=0))
+        rivals = np.sort(np.argsort(~able, axis=0, kind="stable")[:most], axis=0)
+        heights = at[rivals, :, several].transpose(2, 0, 1)  # (4, R, K)
         return cls(
             index,
-            np.stack([first, second]),
-            _polynomial(low - high),
-            _polynomial(at[:, :, several].transpose(1, 0, 2)),
+            np.stack([first, second], axis=1),
+            np.stack(_polynomial(low - high), axis=1),
             rank,
+            rivals.astype(np.uint8),
+            np.stack(_polynomial(heights)),
         )
 
     def labels(
-        self, u: NDArray[np.float64], v: NDArray[np.float64], surface: Surface
+        self, u: NDArray[np.float32], v: NDArray[np.float32], surface: Surface
     ) -> NDArray[np.uint8]:
         """The class that leads at positions ``(P,)`` among the samples."""
         n = surface.logits.shape[-1]
-        i, j = np.minimum(u.astype(np.int32), n - 2), np.minimum(v.astype(np.int32), n - 2)
-        fu, fv = (u - i).astype(np.float32), (v - j).astype(np.float32)
-        cell = j * (n - 1) + i
-        seam = self.index[cell]
-        leads = _at(self.difference[:, seam], fu, fv) >= 0
-        labels = np.where(leads, self.pair[0, seam], self.pair[1, seam])
-        third = np.flatnonzero(self.rank[seam] >= 0)
-        corners = self.corners[:, :, self.rank[seam[third]]]
-        labels[third] = _at(corners, fu[third], fv[third]).argmax(axis=0)
+        i, j = u.astype(np.int32), v.astype(np.int32)
+        np.minimum(i, n - 2, out=i)
+        np.minimum(j, n - 2, out=j)
+        fu, fv = u - i, v - j
+        cell = j * np.int32(n - 1) + i
+        seam = np.take(self.index, cell)
+        trails = _at(np.take(self.difference, seam, axis=0).T, fu, fv) < 0
+        labels = np.take(self.pair.ravel(), 2 * seam + trails)
+        third = np.flatnonzero(np.take(self.rank, seam) >= 0)
+        if len(third):
+            labels[third] = self._of_several(self.rank[seam[third]], fu[third], fv[third])
         # A position on the rim between two cells may have been rounded into the calm one.
         calm = np.flatnonzero(seam < 0)
         labels[calm] = surface.cells.ravel()[cell[calm]]
         return labels
+
+    def _of_several(
+        self, rank: NDArray[np.int32], fu: NDArray[np.float32], fv: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """The rival that leads at positions within cells given by their rank, ``(P,)``."""
+        heights = _at(np.take(self.heights, rank, axis=2), fu, fv)
+        leads = heights.argmax(axis=0)
+        return np.asarray(self.rivals[leads, rank])
 
 
 def read_whole(
@@ -197,36 +226,57 @@ def read_whole(
         Labels ``(H, W)``, exactly as the argmax of the logits there; and the winning class's
         probability ``(H, W)``, read between samples two pixels of the crop apart.
     """
+    with ThreadPoolExecutor(1) as second:
+        confidence = second.submit(_whole_confidence, logits, size, matrix, shape)
+        return _whole_labels(logits, size, matrix, shape), confidence.result()
+
+
+def _whole_labels(
+    logits: NDArray[np.float32], size: int, matrix: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.uint8]:
     height, width = shape
     surface = Surface.of(logits, size)
-    last = surface.logits.shape[-1] - 1
+    n = surface.logits.shape[-1]
     to_samples = matrix / surface.step
-    u = np.clip(to_samples[0, 0] * np.arange(width) + to_samples[0, 2], 0, last)
-    v = np.clip(to_samples[1, 1] * np.arange(height) + to_samples[1, 2], 0, last)
-    columns, rows = (np.minimum(at.astype(np.intp), last - 1) for at in (u, v))
+    u, v = (
+        np.clip(to_samples[axis, axis] * np.arange(length) + to_samples[axis, 2], 0, n - 1)
+        for axis, length in enumerate((width, height))
+    )
+    columns, rows = (np.minimum(at.astype(np.intp), n - 2) for at in (u, v))
     labels = np.take(np.take(surface.cells, columns, axis=1), rows, axis=0)
-    strip = max(1, STRIP_PIXELS // width)
-    for top in range(0, height, strip):
-        part = labels[top : top + strip].ravel()
+    u, v = u.astype(np.float32), v.astype(np.float32)
+    seams = surface.seams
+
+    def fill(top: int, bottom: int) -> None:
+        part = labels[top:bottom].ravel()
         mixed = np.flatnonzero(part == _MIXED)
         ys, xs = np.divmod(mixed, width)
-        part[mixed] = surface.seams.labels(u[xs], v[ys + top], surface)
-    return labels, _whole_confidence(logits, size, matrix, shape)
+        part[mixed] = seams.labels(u[xs], v[ys + top], surface)
+
+    _in_strips(fill, shape)
+    return labels
 
 
 def _whole_confidence(
     logits: NDArray[np.float32], size: int, matrix: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
+    """Read where OpenCV can enlarge it from: that is several times quicker than to warp it."""
     grid = logits.shape[-1]
-    readers = []
-    for axis, length in enumerate(shape):
-        scale, offset = matrix[1 - axis, 1 - axis], matrix[1 - axis, 2]
-        count = min(length, max(1, round(length * scale / 2)))
-        photo = (np.arange(count) + 0.5) * (length / count) - 0.5
-        readers.append(_reader((photo * scale + offset) * (grid - 1) / (size - 1), grid))
-    coarse = np.matmul(np.matmul(readers[0], logits.astype(np.float32)), readers[1].T)
-    plane = winning_probability(coarse)
+    rows, columns = (
+        _reader((_middles(length, scale) * scale + offset) * (grid - 1) / (size - 1), grid)
+        for length, scale, offset in (
+            (shape[0], matrix[1, 1], matrix[1, 2]),
+            (shape[1], matrix[0, 0], matrix[0, 2]),
+        )
+    )
+    plane = winning_probability(np.matmul(rows, np.matmul(logits, columns.T)))
     return np.asarray(cv2.resize(plane, (shape[1], shape[0])), dtype=np.float32)
+
+
+def _middles(length: int, scale: float) -> NDArray[np.float64]:
+    """Middles of the pixels of a photo's side were it shrunk to one for two of the crop's."""
+    count = min(length, max(1, round(length * scale / 2)))
+    return np.asarray((np.arange(count) + 0.5) * (length / count) - 0.5, np.float64)
 
 
 def label_window(
@@ -249,15 +299,16 @@ def label_window(
     nearest[:, 2] -= 0.5
     last = surface.logits.shape[-1] - 1
     labels = np.empty((height, width), np.uint8)
-    rows = max(1, STRIP_PIXELS // max(width, 1))
-    for top in range(0, height, rows):
-        strip = labels[top : top + rows]
+    seams = surface.seams
+
+    def fill(top: int, bottom: int) -> None:
+        strip = labels[top:bottom]
         here = nearest.copy()
         here[:, 2] += here[:, 1] * top
         cv2.warpAffine(
             surface.cells,
             here,
-            (width, strip.shape[0]),
+            (width, bottom - top),
             dst=strip,
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
@@ -266,12 +317,28 @@ def label_window(
         mixed = np.flatnonzero(strip == _MIXED)
         ys, xs = np.divmod(mixed, width)
         ys += top
-        u = np.clip(to_cells[0, 0] * xs + to_cells[0, 1] * ys + to_cells[0, 2], 0, last)
-        v = np.clip(to_cells[1, 0] * xs + to_cells[1, 1] * ys + to_cells[1, 2], 0, last)
-        strip.ravel()[mixed] = surface.seams.labels(u, v, surface)
+        u, v = (np.clip(a * xs + b * ys + c, 0, last).astype(np.float32) for a, b, c in to_cells)
+        strip.ravel()[mixed] = seams.labels(u, v, surface)
+
+    _in_strips(fill, (height, width))
     covered = labels != _OUTSIDE
     labels[~covered] = 0
     return labels, covered
+
+
+def _in_strips(fill: Callable[[int, int], None], shape: tuple[int, int]) -> None:
+    """Calls ``fill(top, bottom)`` for all rows, a strip to a thread where there is much to do."""
+    height, width = shape
+    threads = cv2.getNumThreads()  # thread_count(), by bisenet.threads.bind_libraries
+    pixels = np.clip(-(-height * width // threads), SHARED_PIXELS, STRIP_PIXELS)
+    rows = max(1, -(-int(pixels) // max(width, 1)))
+    strips = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    if threads == 1 or len(strips) == 1:
+        for strip in strips:
+            fill(*strip)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda strip: fill(*strip), strips))
 
 
 def warp_plane(
@@ -301,13 +368,13 @@ def _to_samples(
     return shifted / surface.step
 
 
-def _polynomial(corners: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bilinear coefficients ``(4, ...)`` from the values at a cell's four corners ``(4, ...)``.
+def _polynomial(corners: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Four bilinear coefficients from the values at a cell's four corners ``(4, ...)``.
 
     Corners come as upper left, upper right, lower left, lower right.
     """
     a, b, c, d = corners
-    return np.stack([a, b - a, c - a, a - b - c + d])
+    return a, b - a, c - a, a - b - c + d
 
 
 def _at(
@@ -315,4 +382,9 @@ def _at(
 ) -> NDArray[np.float32]:
     """Values ``(..., P)`` of bilinear polynomials ``(4, ..., P)`` within their cells."""
     d0, d1, d2, d3 = polynomial
-    return d0 + d1 * u + (d2 + d3 * u) * v
+    values = d3 * u
+    values += d2
+    values *= v
+    values += d1 * u
+    values += d0
+    return np.asarray(values)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from bisenet.bench.measure import Cancelled
 from bisenet.gate import Gate, GateFull, process_gate
@@ -24,7 +25,7 @@ def polite_parse(
     stop: Callable[[], bool],
     gate: Gate | None = None,
     patience: float = PATIENCE_SECONDS,
-) -> Callable[[Image.Image], Parsing]:
+) -> Callable[[NDArray[np.uint8]], Parsing]:
     """A parse that steps back while others wait, and tries again where the queue is full.
 
     Args:
@@ -40,14 +41,14 @@ def polite_parse(
             raise Cancelled
         time.sleep(_PAUSE_SECONDS)
 
-    def parse(image: Image.Image) -> Parsing:
+    def parse(pixels: NDArray[np.uint8]) -> Parsing:
         begun = time.monotonic()
         while True:
             while gate.waiting and time.monotonic() - begun < patience:
                 pause()
             try:
                 return parse_in_turn(
-                    parser, image, framing, source="batch", session=session, gate=gate
+                    parser, pixels, framing, source="batch", session=session, gate=gate
                 )
             except GateFull:
                 pause()

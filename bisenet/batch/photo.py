@@ -33,7 +33,7 @@ KEYS: dict[str, str] = {
 }
 TIDY = (*KEYS, *COLUMNS)
 
-Parse = Callable[[Image.Image], Parsing]
+Parse = Callable[[NDArray[np.uint8]], Parsing]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def parse_photo(data: bytes, name: str, parse: Parse) -> ParsedPhoto:
         ImageError: not an image, damaged, empty, or too large.
     """
     photo = read_photo(data)
-    parsing = parse(photo.image)
+    parsing = parse(photo.pixels)
     return ParsedPhoto(parsing, tidy_rows(parsing, name), (*photo.notices, *parsing.notices))
 
 

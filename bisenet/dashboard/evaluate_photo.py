@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from bisenet import compare, export
 from bisenet.classes import CLASSES
@@ -26,7 +25,7 @@ from bisenet.evaluation.report import LETTERS, photo_table
 from bisenet.evaluation.run import Outcome
 from bisenet.evaluation.scoring import PhotoScore, without_ignored
 from bisenet.gate import GateFull
-from bisenet.images import display_name, load_image
+from bisenet.images import display_name, read_photo
 from bisenet.parsing import Parsing
 from bisenet.turns import parse_in_turn
 from bisenet.weights import WeightsError
@@ -124,13 +123,14 @@ def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
     setup = desk.setup
     name = display_name(photo.pair.photo)
 
-    def parse(image: Image.Image) -> Parsing:
+    def parse(pixels: NDArray[np.uint8]) -> Parsing:
         parser = evaluate_desk.parser_of(setup.entries[k])
-        return parse_in_turn(parser, image, setup.framing, session=shell.session_mark())
+        return parse_in_turn(parser, pixels, setup.framing, session=shell.session_mark())
 
     try:
         with st.spinner("Parsing the photo…"):
-            view = make_view(load_image(desk.files.read(photo.pair.photo)), name, parse)
+            pixels = read_photo(desk.files.read(photo.pair.photo)).pixels
+            view = make_view(pixels, name, parse)
     except GateFull as error:
         st.warning(str(error), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")

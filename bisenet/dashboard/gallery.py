@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from bisenet import export
 from bisenet.faces import Box
@@ -56,7 +55,7 @@ class StoredPhoto:
             ImageError: not an image, damaged, empty, or too large.
         """
         photo = read_photo(data)
-        small = photo.image.copy()
+        small = photo.image
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
         out = io.BytesIO()
         small.save(out, format="JPEG", quality=85)
@@ -65,8 +64,8 @@ class StoredPhoto:
             name=display_name(name),
             data=data,
             thumbnail=out.getvalue(),
-            width=photo.image.width,
-            height=photo.image.height,
+            width=photo.pixels.shape[1],
+            height=photo.pixels.shape[0],
             notices=photo.notices,
         )
 
@@ -124,13 +123,13 @@ class View:
 
 
 def make_view(
-    image: Image.Image,
+    pixels: NDArray[np.uint8],
     name: str,
-    parse: Callable[[Image.Image], Parsing],
+    parse: Callable[[NDArray[np.uint8]], Parsing],
     notices: tuple[str, ...] = (),
 ) -> View:
-    """Parse a photo and prepare what the pages show."""
-    parsing = parse(image)
+    """Parse a photo ``(H, W, 3)`` and prepare what the pages show."""
+    parsing = parse(pixels)
     photo, labels, confidence = _for_display(parsing)
     return View(
         name=name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
 from bisenet import samples
@@ -27,4 +28,4 @@ def get_parser(weights: str) -> FaceParser:
 def sample_view(weights: str) -> View:
     """The sample face, parsed once for everyone: nobody's own photo is ever cached here."""
     parse = partial(parse_in_turn, get_parser(weights), session=SAMPLE)
-    return make_view(samples.astronaut_face(), SAMPLE_NAME, parse)
+    return make_view(np.asarray(samples.astronaut_face()), SAMPLE_NAME, parse)

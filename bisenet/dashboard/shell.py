@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
+import numpy as np
 import streamlit as st
-from PIL import Image
+from numpy.typing import NDArray
 
 from bisenet import samples, uploads, weights
 from bisenet.dashboard import resources
 from bisenet.dashboard.gallery import Gallery, View, Wish, make_view
 from bisenet.engines import EngineError
 from bisenet.gate import GateFull
-from bisenet.images import load_image
+from bisenet.images import read_photo
 from bisenet.parser import BATCH, Parsing
 from bisenet.turns import parse_in_turn
 
@@ -116,11 +117,11 @@ def view_of(photo_id: str, weights_name: str) -> View:
             if total > BATCH:  # fewer are done at once
                 place.progress(done / total, f"Face {done} of {total}")
 
-        def parse(image: Image.Image) -> Parsing:
+        def parse(pixels: NDArray[np.uint8]) -> Parsing:
             with st.spinner(f"Parsing {name}…"):
                 return parse_in_turn(
                     parser,
-                    image,
+                    pixels,
                     boxes=wish.boxes,
                     max_faces=wish.max_faces,
                     progress=progress,
@@ -128,8 +129,8 @@ def view_of(photo_id: str, weights_name: str) -> View:
                     session=session_mark(),
                 )
 
-        image = load_image(photo.data) if photo else samples.astronaut_face()
-        view = make_view(image, name, parse, photo.notices if photo else ())
+        pixels = read_photo(photo.data).pixels if photo else np.asarray(samples.astronaut_face())
+        view = make_view(pixels, name, parse, photo.notices if photo else ())
         place.empty()
         return view
 

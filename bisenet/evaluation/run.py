@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.bench.measure import Cancelled
 from bisenet.evaluation import scoring
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.reading import Checked, Read, mask_ids
-from bisenet.images import load_image
+from bisenet.images import read_photo
 from bisenet.parsing import Parsing
 
-Parse = Callable[[Image.Image], Parsing]
+Parse = Callable[[NDArray[np.uint8]], Parsing]
 _STOPPED = "Not scored: the run was stopped before."
 
 
@@ -132,19 +133,19 @@ def duration(seconds: float) -> str:
 def _score(
     one: Checked, read: Read, labelling: Labelling, parses: Sequence[Parse]
 ) -> scoring.ScoredPhoto:
-    image = load_image(read(one.pair.photo))
+    photo = read_photo(read(one.pair.photo))
     truth = labelling.lut[mask_ids(read(one.pair.mask))]
-    parsings = (parse(image) for parse in parses)
+    parsings = (parse(photo.pixels) for parse in parses)
     scores, faces = [], []
     for parsing in parsings:
         scores.append(scoring.score(truth, parsing))
         faces.append(len(parsing.faces))
     return scoring.ScoredPhoto(
         pair=one.pair,
-        width=image.width,
-        height=image.height,
+        width=photo.pixels.shape[1],
+        height=photo.pixels.shape[0],
         face_height=scoring.face_height(truth),
         faces=tuple(faces),
-        thumbnail=scoring.thumbnail(image),
+        thumbnail=scoring.thumbnail(photo.image),
         scores=tuple(scores),
     )

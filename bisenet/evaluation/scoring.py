@@ -117,11 +117,10 @@ def face_height(truth: NDArray[np.uint8]) -> int:
 
 
 def thumbnail(image: Image.Image) -> bytes:
-    """A small JPEG."""
-    small = image.copy()
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    """A small JPEG; the image itself shrinks."""
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     out = io.BytesIO()
-    small.save(out, format="JPEG", quality=80)
+    image.save(out, format="JPEG", quality=80)
     return out.getvalue()
 
 

@@ -160,7 +160,7 @@ class ParseRoute:
                 parser = self._models.get(upload.options.get("engine", "auto"))
             except ValueError as error:
                 raise ApiError(400, "bad_option", str(error)) from None
-            parsing = parser.parse(photo.image, framing=upload.options.get("framing", "auto"))
+            parsing = parser.parse(photo.pixels, framing=upload.options.get("framing", "auto"))
             run = process_log().record_parse(parsing, parser.input_size, "api", waited=waited)
             self._mean_seconds += 0.2 * (run.total / 1000 - self._mean_seconds)
             regions = measure_regions(parsing)

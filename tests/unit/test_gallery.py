@@ -63,7 +63,7 @@ def test_removing_moves_on_and_clearing_returns_to_the_sample() -> None:
 
 @pytest.fixture
 def maker(parser: FaceParser) -> Callable[[], View]:
-    return lambda: make_view(Image.new("RGB", (64, 48), "grey"), "grey", parser.parse)
+    return lambda: make_view(np.full((48, 64, 3), 128, np.uint8), "grey", parser.parse)
 
 
 def test_a_photo_is_parsed_once_for_each_set_of_weights(maker: Callable[[], View]) -> None:
@@ -111,7 +111,7 @@ def test_views_are_bounded_too(maker: Callable[[], View]) -> None:
 
 
 def test_a_large_photo_is_shown_smaller_but_measured_whole(parser: FaceParser) -> None:
-    view = make_view(Image.new("RGB", (5000, 3000), "white"), "large", parser.parse)
+    view = make_view(np.full((3000, 5000, 3), 255, np.uint8), "large", parser.parse)
     assert view.parsing.mask.shape == (3000, 5000)
     labels = np.asarray(Image.open(io.BytesIO(view.labels_png)))
     shown = Image.open(io.BytesIO(view.photo_jpeg))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from bisenet.images import ImageError, display_name, load_image, read_photo
 
@@ -82,6 +82,49 @@ def test_exif_orientation_is_applied(orientation: int, first_pixel_at: tuple[int
     upright = np.asarray(load_image(encode(stored, "PNG", exif=exif)))
     assert upright.shape[:2] == ((20, 30) if orientation in (1, 3) else (30, 20))
     assert upright[first_pixel_at].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_is_turned_upright_as_pillow_does(orientation: int) -> None:
+    noise = np.random.default_rng(orientation).integers(0, 256, (23, 41, 3)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(Image.fromarray(noise), "JPEG", quality=90, exif=exif)
+    wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    assert np.array_equal(read_photo(data).pixels, np.asarray(wanted))
+
+
+def test_a_jpeg_in_another_colour_space_is_converted() -> None:
+    photo = Image.fromarray(QUADRANTS)
+    linear = _linear_profile()
+    plain = read_photo(encode(photo, "JPEG", quality=95)).pixels
+    converted = read_photo(encode(photo, "JPEG", quality=95, icc_profile=linear)).pixels
+    assert converted[5, 5, 0] > plain[5, 5, 0] + 10, "a linear 200 is brighter than an sRGB 200"
+    four = encode(photo.convert("CMYK"), "JPEG", quality=95)
+    assert read_photo(four).pixels[5, 5] == pytest.approx((200, 30, 30), abs=6)
+
+
+def _linear_profile() -> bytes:
+    """sRGB's profile with its three tone curves made straight."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for number in range(struct.unpack_from(">I", data, 128)[0]):
+        name, at, size = struct.unpack_from(">4sII", data, 132 + 12 * number)
+        if name in (b"rTRC", b"gTRC", b"bTRC"):
+            # A curve without entries is the identity (ICC.1, curveType).
+            data[at : at + size] = (b"curv" + bytes(8)).ljust(size, b"\0")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kept", [0.4, 0.9, 0.999])
+def test_a_jpeg_that_was_cut_off_is_refused(kept: float) -> None:
+    data = encode(Image.effect_noise((200, 200), 90).convert("RGB"), "JPEG")
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        read_photo(data[: int(kept * len(data))])
+
+
+def test_a_jpeg_with_something_behind_it_is_read() -> None:
+    data = encode(Image.fromarray(QUADRANTS), "JPEG")
+    assert np.array_equal(read_photo(data + b"more").pixels, read_photo(data).pixels)
 
 
 def test_colours_that_are_srgb_already_stay_as_they_are() -> None:

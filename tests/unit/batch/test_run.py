@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.batch.manners import polite_parse
@@ -79,10 +80,10 @@ def test_a_bad_photo_and_a_second_copy_stop_nothing(
 ) -> None:
     good, other = jpeg(portrait, 100), jpeg(portrait, 90)
 
-    def sometimes(image: Image.Image) -> Parsing:
-        if image.width == 90:
+    def sometimes(pixels: NDArray[np.uint8]) -> Parsing:
+        if pixels.shape[1] == 90:
             raise KeyError("a mistake of ours")
-        return parse(image)
+        return parse(pixels)
 
     batch = batch_of(sometimes, b"not a photo", good, other, good, jpeg(portrait, 80))
     run(batch)
@@ -120,9 +121,9 @@ def test_cancelled_in_mid_run_it_keeps_what_is_done(parse: Parse, portrait: Imag
 def test_results_are_read_while_it_runs(parse: Parse, portrait: Image.Image) -> None:
     go_on = threading.Semaphore(2)
 
-    def slowly(image: Image.Image) -> Parsing:
+    def slowly(pixels: NDArray[np.uint8]) -> Parsing:
         assert go_on.acquire(timeout=30)
-        return parse(image)
+        return parse(pixels)
 
     batch = batch_of(slowly, *(jpeg(portrait, 60 + i) for i in range(3)))
     thread = threading.Thread(target=run, args=(batch,))
@@ -143,8 +144,8 @@ def test_results_are_read_while_it_runs(parse: Parse, portrait: Image.Image) -> 
 def test_pixels_are_let_go(parse: Parse, portrait: Image.Image) -> None:
     arrays: list[weakref.ref[np.ndarray]] = []
 
-    def watched(image: Image.Image) -> Parsing:
-        parsing = parse(image)
+    def watched(pixels: NDArray[np.uint8]) -> Parsing:
+        parsing = parse(pixels)
         arrays.extend(weakref.ref(a) for a in (parsing.image, parsing.mask, parsing.confidence))
         return parsing
 
@@ -188,7 +189,7 @@ class TestManners:
 
         def batch() -> None:
             parse = polite_parse(parser, "whole", "", lambda: False, gate)
-            parse(portrait.resize((64, 64)))
+            parse(np.asarray(portrait.resize((64, 64))))
             order.append("batch")
 
         inside = threading.Thread(target=person, args=("first",))
@@ -213,7 +214,7 @@ class TestManners:
         with gate.admit():
 
             def wait_and_parse() -> None:
-                parse(portrait.resize((64, 64)))
+                parse(np.asarray(portrait.resize((64, 64))))
                 done.set()
 
             threading.Thread(target=wait_and_parse).start()
@@ -224,7 +225,7 @@ class TestManners:
     def test_it_stops_while_it_waits(self, parser: FaceParser, portrait: Image.Image) -> None:
         gate = Gate(1, 0)
         with gate.admit(), pytest.raises(Cancelled):
-            polite_parse(parser, "whole", "", lambda: True, gate)(portrait)
+            polite_parse(parser, "whole", "", lambda: True, gate)(np.asarray(portrait))
 
 
 def until(condition: Any) -> None:

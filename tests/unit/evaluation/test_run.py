@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.archives import ArchiveError
@@ -41,11 +42,10 @@ def reader(wrong_rows: int, fails_on: int | None = None) -> Parse:
     """Stands in for a network: reads the labels from the photo, but for its first rows."""
     seen: list[int] = []
 
-    def parse(image: Image.Image) -> Parsing:
+    def parse(pixels: NDArray[np.uint8]) -> Parsing:
         seen.append(1)
         if fails_on == len(seen):
             raise ValueError("There is not enough memory for this photo.")
-        pixels = np.asarray(image)
         mask = pixels[..., 0].copy()
         mask[:wrong_rows] = 0
         sure = np.ones(mask.shape, np.float32)
@@ -179,9 +179,9 @@ def test_photos_of_one_name_keep_their_folders() -> None:
 def test_a_photo_that_waits_for_its_turn_when_the_run_is_stopped_is_not_scored() -> None:
     stopped: list[bool] = []
 
-    def parse(image: Image.Image) -> Parsing:
-        if image.getpixel((0, 0)) == first:
-            return reader(0)(image)
+    def parse(pixels: NDArray[np.uint8]) -> Parsing:
+        if tuple(pixels[0, 0]) == first:
+            return reader(0)(pixels)
         stopped.append(True)
         raise Cancelled
 
