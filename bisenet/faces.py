@@ -23,6 +23,8 @@ Point = tuple[float, float]
 # ImageNet's statistics, which the published checkpoints were trained with.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+# A photo that shrinks by less than this is read between its pixels, which averages enough.
+NEARLY = 0.75
 PADDING = tuple(int(v) for v in np.round(MEAN * 255))
 
 
@@ -131,7 +133,7 @@ class Crop:
             matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5)
             matrix[:, :2] *= 2
             scale *= 2
-        if scale < 0.9:
+        if scale < NEARLY:
             small = (max(1, round(width * scale)), max(1, round(height * scale)))
             factor = np.array([width / small[0], height / small[1]])
             part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)

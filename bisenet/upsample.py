@@ -11,7 +11,6 @@ inside it: only the cells along boundaries are evaluated, a strip of the photo a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,8 +64,6 @@ def winning_probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 FINENESS = 4
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 STRIP_PIXELS = 1 << 20
-# Fewer than these are not worth a second thread.
-SHARED_PIXELS = 1 << 18
 BAND_ROWS = 16
 _MIXED, _OUTSIDE = 255, 254
 
@@ -245,15 +242,12 @@ def _whole_labels(
     columns, rows = (np.minimum(at.astype(np.intp), n - 2) for at in (u, v))
     labels = np.take(np.take(surface.cells, columns, axis=1), rows, axis=0)
     u, v = u.astype(np.float32), v.astype(np.float32)
-    seams = surface.seams
-
-    def fill(top: int, bottom: int) -> None:
-        part = labels[top:bottom].ravel()
+    strip = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, strip):
+        part = labels[top : top + strip].ravel()
         mixed = np.flatnonzero(part == _MIXED)
         ys, xs = np.divmod(mixed, width)
-        part[mixed] = seams.labels(u[xs], v[ys + top], surface)
-
-    _in_strips(fill, shape)
+        part[mixed] = surface.seams.labels(u[xs], v[ys + top], surface)
     return labels
 
 
@@ -299,16 +293,15 @@ def label_window(
     nearest[:, 2] -= 0.5
     last = surface.logits.shape[-1] - 1
     labels = np.empty((height, width), np.uint8)
-    seams = surface.seams
-
-    def fill(top: int, bottom: int) -> None:
-        strip = labels[top:bottom]
+    rows = max(1, STRIP_PIXELS // max(width, 1))
+    for top in range(0, height, rows):
+        strip = labels[top : top + rows]
         here = nearest.copy()
         here[:, 2] += here[:, 1] * top
         cv2.warpAffine(
             surface.cells,
             here,
-            (width, bottom - top),
+            (width, strip.shape[0]),
             dst=strip,
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
@@ -318,27 +311,10 @@ def label_window(
         ys, xs = np.divmod(mixed, width)
         ys += top
         u, v = (np.clip(a * xs + b * ys + c, 0, last).astype(np.float32) for a, b, c in to_cells)
-        strip.ravel()[mixed] = seams.labels(u, v, surface)
-
-    _in_strips(fill, (height, width))
+        strip.ravel()[mixed] = surface.seams.labels(u, v, surface)
     covered = labels != _OUTSIDE
     labels[~covered] = 0
     return labels, covered
-
-
-def _in_strips(fill: Callable[[int, int], None], shape: tuple[int, int]) -> None:
-    """Calls ``fill(top, bottom)`` for all rows, a strip to a thread where there is much to do."""
-    height, width = shape
-    threads = cv2.getNumThreads()  # thread_count(), by bisenet.threads.bind_libraries
-    pixels = np.clip(-(-height * width // threads), SHARED_PIXELS, STRIP_PIXELS)
-    rows = max(1, -(-int(pixels) // max(width, 1)))
-    strips = [(top, min(top + rows, height)) for top in range(0, height, rows)]
-    if threads == 1 or len(strips) == 1:
-        for strip in strips:
-            fill(*strip)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda strip: fill(*strip), strips))
 
 
 def warp_plane(
