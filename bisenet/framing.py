@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bisenet.classes import BY_NAME
 from bisenet.faces import Crop, Point, square_crop
-from bisenet.upsample import softmax
+from bisenet.surface import softmax
 
 # CelebA-HQ's rule: the crop's side is the larger of 4 eye distances and 3.6 times the way from
 # eyes to mouth, and its centre lies a tenth of that way below the eyes.

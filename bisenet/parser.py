@@ -18,6 +18,7 @@ from bisenet.framing import Landmarks, face_crop, find_landmarks
 from bisenet.parsing import Face as Face
 from bisenet.parsing import Parsing as Parsing
 from bisenet.parsing import face_extent, head_confidence, own_labels
+from bisenet.surface import Surface
 from bisenet.threads import bind_libraries
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
@@ -66,7 +67,7 @@ class _Canvas:
         rim a crop shows the neighbour, whose own crop sees more of it.
         """
         number = len(self.faces) + 1
-        surface = upsample.Surface.of(logits, crop.size)
+        surface = Surface(logits, crop.size)
         x, y, width, height = crop.window
         here = np.s_[y : y + height, x : x + width]
         labels, take = upsample.label_window(surface, crop.matrix, crop.window)

@@ -15,7 +15,8 @@ from bisenet import upsample
 from bisenet.classes import BACKGROUND, BY_NAME, NUM_CLASSES
 from bisenet.engines import EngineInfo
 from bisenet.faces import Box, Crop, Point
-from bisenet.upsample import Rect, Surface
+from bisenet.surface import Surface, softmax
+from bisenet.upsample import Rect
 
 _PlaneOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 # Scores of larger photos are read from as many rows and columns as fit this, or up to twice it.
@@ -128,8 +129,8 @@ class Parsing:
         """A plane of every view's probabilities, each where its view decides, ``(H, W)``."""
         result = np.full(self.mask.shape, beyond, np.float32)
         for view in self.views:
-            surface = Surface.of(view.logits.astype(np.float32), view.crop.size)
-            plane = plane_of(upsample.softmax(surface.logits))
+            surface = Surface(view.logits.astype(np.float32), view.crop.size)
+            plane = plane_of(softmax(surface.logits))
             x, y, width, height = view.window
             here = np.s_[y : y + height, x : x + width]
             values = upsample.warp_plane(

@@ -11,6 +11,17 @@ from types import MappingProxyType
 import numpy as np
 
 
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 05 s``, ``32 min`` or ``1 h 20 min``."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 class Stopwatch:
     """Collects the milliseconds of named stages, in the order in which they were first entered."""
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.bench.measure import Cancelled
 from bisenet.gate import Gate, GateFull, process_gate
 from bisenet.parser import FaceParser, FramingName, Parsing
+from bisenet.stopping import Cancelled
 from bisenet.turns import parse_in_turn
 
 # A server that is never idle would keep a batch waiting for ever: after so long it queues too.

@@ -16,9 +16,9 @@ import pandas as pd
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.batch.photo import TIDY, Kept, Parse, keep, parse_photo
 from bisenet.batch.sources import Intake, Source
-from bisenet.bench.measure import Cancelled
 from bisenet.engines import EngineError
 from bisenet.images import ImageError
+from bisenet.stopping import Cancelled
 
 # The rate is that of the last photos: an average since the start would not see a slow stretch.
 RATE_PHOTOS = 20

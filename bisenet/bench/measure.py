@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bisenet.bench.contestants import PUBLISHED, Batch, Contestant
+from bisenet.stopping import Cancelled
 from bisenet.timing import Summary, summarise
 
 Turn = Callable[[], AbstractContextManager[None]]
@@ -20,10 +21,6 @@ _LEAST_RUNS = 3
 # OpenMP's threads go on spinning for a while after torch's work is done, which would slow the next.
 _PAUSE = 0.03
 _SHORT = 0.2
-
-
-class Cancelled(Exception):
-    """The person who started the work stopped it."""
 
 
 @dataclass(frozen=True)

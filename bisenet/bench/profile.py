@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from bisenet.bench.measure import Cancelled
 from bisenet.engines import EngineError
 from bisenet.engines.choice import Precision, installed
+from bisenet.stopping import Cancelled
 
 # Prefix of a node's name to the paper's part; the first match wins.
 PARTS = (

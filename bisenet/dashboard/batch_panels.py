@@ -8,6 +8,7 @@ from bisenet.batch import bundle
 from bisenet.batch.run import Snapshot
 from bisenet.dashboard import batch_desk, batch_results, downloads
 from bisenet.dashboard.batch_desk import Desk
+from bisenet.timing import duration
 
 _LOOK_SECONDS = 1.0
 # Tables of many faces take a while to draw: they come less often.
@@ -110,7 +111,7 @@ def _words(state: Snapshot) -> str:
     if state.rate:
         words.append(f"{state.rate:.1f} photos/s" if state.rate >= 1 else _slow(state.rate))
     if state.seconds_left is not None:
-        words.append(f"about {_span(state.seconds_left)} left")
+        words.append(f"about {duration(state.seconds_left)} left")
     if state.failed:
         words.append(f"{len(state.failed):,} without a result")
     return ", ".join(words)
@@ -119,7 +120,7 @@ def _words(state: Snapshot) -> str:
 def _summary(desk: Desk, state: Snapshot) -> str:
     faces = f"**{state.faces:,} {'face' if state.faces == 1 else 'faces'}**"
     photos = f"{len(state.kept):,} {'photo' if len(state.kept) == 1 else 'photos'}"
-    took = f"in {_span(desk.job.elapsed)}, weights {desk.weights}"
+    took = f"in {duration(desk.job.elapsed)}, weights {desk.weights}"
     if state.tried < state.total:
         return f"Stopped after {state.tried:,} of {state.total:,}: {faces} in {photos}, {took}."
     return f"{faces} in {photos}, {took}."
@@ -127,12 +128,3 @@ def _summary(desk: Desk, state: Snapshot) -> str:
 
 def _slow(rate: float) -> str:
     return f"{1 / rate:.1f} s a photo"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-    )

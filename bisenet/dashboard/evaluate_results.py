@@ -14,7 +14,8 @@ from bisenet.dashboard.tables import region_column_config, region_columns
 from bisenet.evaluation import comparison, report, scoring
 from bisenet.evaluation.calibration import expected_calibration_error
 from bisenet.evaluation.report import LETTERS
-from bisenet.evaluation.run import Outcome, duration
+from bisenet.evaluation.run import Outcome
+from bisenet.timing import duration
 
 _SCORES = {"iou": "IoU", "f1": "F1"}
 _FRAMINGS = {"whole": "aligned face crops", "auto": "photos"}

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from bisenet.bench.measure import Cancelled
+from bisenet.stopping import Cancelled
 
 _log = logging.getLogger(__name__)
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.archives import ArchiveError, LeftOut
-from bisenet.bench.measure import Cancelled
 from bisenet.evaluation import scoring
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.reading import Checked, Read, mask_ids
 from bisenet.images import read_photo
 from bisenet.parsing import Parsing
+from bisenet.stopping import Cancelled
+from bisenet.timing import duration
 
 Parse = Callable[[NDArray[np.uint8]], Parsing]
 _STOPPED = "Not scored: the run was stopped before."
@@ -120,14 +121,6 @@ def progress_line(done: int, total: int, seconds: float) -> str:
     left = (total - done) / rate
     pace = f"{rate:.1f} photos/s" if rate >= 0.1 else f"{1 / rate:.0f} s a photo"
     return f"{text}, {pace}, {duration(left)} left"
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min`` or ``1 h 20 min``."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _score(

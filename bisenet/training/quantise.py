@@ -19,12 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet import upsample, weights
+from bisenet import weights
 from bisenet.engines import Engine, open_engine
 from bisenet.engines.quantised import why_not_int8, write_quantised
 from bisenet.engines.state import read_state
 from bisenet.faces import normalise
 from bisenet.images import EXTENSIONS, load_image
+from bisenet.surface import to_crop
 
 CALIBRATION_FACES = 100
 CHECK_FACES = 40
@@ -123,7 +124,7 @@ def agreement_of(reference: Engine, other: Engine, files: Sequence[Path], size: 
     for file in files:
         crop = _square(file, size)[None]
         first, second = (
-            upsample.to_crop(engine.infer_pixels(crop)[0], size).argmax(axis=0)
+            to_crop(engine.infer_pixels(crop)[0], size).argmax(axis=0)
             for engine in (reference, other)
         )
         shares.append(float((first == second).mean()))

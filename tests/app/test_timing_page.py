@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bisenet.bench import measure
 from bisenet.dashboard import timing_jobs
 from bisenet.dashboard.timing_jobs import Job
+from bisenet.stopping import Cancelled
 from tests.conftest import ROOT
 
 
@@ -57,7 +57,7 @@ def waiting(event: threading.Event) -> Job[int]:
         progress(0.5, "half")
         while not event.wait(0.005):
             if stop():
-                raise measure.Cancelled
+                raise Cancelled
         return 7
 
     return Job(work)

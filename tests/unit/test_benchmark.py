@@ -15,6 +15,7 @@ from bisenet.engines import EngineInfo
 from bisenet.gate import Gate
 from bisenet.images import load_image
 from bisenet.parser import FaceParser
+from bisenet.stopping import Cancelled
 
 EFFORT = measure.Effort(runs=4, seconds=10)
 
@@ -50,7 +51,7 @@ def test_every_size_and_batch_has_its_cell_and_ratio() -> None:
 
 def test_it_can_be_stopped() -> None:
     calls: list[str] = []
-    with pytest.raises(measure.Cancelled):
+    with pytest.raises(Cancelled):
         measure.compare([contestant("a", calls)], [32], [1], EFFORT, stop=lambda: len(calls) >= 3)
     assert len(calls) == 3
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet import upsample, weights
+from bisenet import weights
 from bisenet.engines import ENGINES, Engine, EngineError, choice, cpu, open_engine, quantised
 from bisenet.engines.openvino_engine import OpenVinoEngine
 from bisenet.engines.openvino_graph import build_graph
@@ -25,6 +25,7 @@ from bisenet.engines.state import read_state
 from bisenet.engines.torch_engine import TorchEngine, fold_batch_norm
 from bisenet.faces import normalise
 from bisenet.model import BiSeNet
+from bisenet.surface import to_crop
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
 
 HAS_INT8 = not quantised.why_not_int8(weights.resolve("default"))
@@ -52,7 +53,7 @@ def faces(portrait: Image.Image) -> NDArray[np.uint8]:
 
 
 def labels(logits: NDArray[np.float32], size: int) -> NDArray[np.int64]:
-    return np.stack([upsample.to_crop(one, size).argmax(axis=0) for one in logits])
+    return np.stack([to_crop(one, size).argmax(axis=0) for one in logits])
 
 
 def test_openvino_f32_is_torch_f32(

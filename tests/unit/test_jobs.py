@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bisenet.bench.measure import Cancelled
 from bisenet.dashboard import jobs
 from bisenet.dashboard.jobs import Job, Progress, Stop
+from bisenet.stopping import Cancelled
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ from bisenet.finder import Found
 from bisenet.framing import Landmarks
 from bisenet.parser import FaceParser, Parsing, _Canvas, _parseable
 from bisenet.regions import COLUMNS, measure_regions
-from bisenet.upsample import softmax, to_crop
+from bisenet.surface import softmax, to_crop
 
 L_EYE, R_EYE, SKIN = (BY_NAME[name].id for name in ("l_eye", "r_eye", "skin"))
 # Where the astronaut's face is in the 512-pixel picture.

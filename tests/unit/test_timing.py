@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bisenet.timing import Stopwatch, fit_growth, summarise
+from bisenet.timing import Stopwatch, duration, fit_growth, summarise
 
 
 def test_stages_keep_their_order_and_add_up() -> None:
@@ -38,3 +38,8 @@ def test_growth_finds_the_power_law() -> None:
 
 def test_growth_needs_two_places() -> None:
     assert fit_growth([512, 512], [3, 4]) is None
+
+
+def test_durations_are_as_fine_as_anyone_needs() -> None:
+    wanted = ["1 s", "59 s", "1 min 30 s", "9 min 05 s", "32 min", "1 h 20 min"]
+    assert [duration(s) for s in (0.2, 59, 90, 545, 1920, 4800)] == wanted

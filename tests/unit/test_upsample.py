@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from bisenet import upsample
 from bisenet.faces import square_crop, whole_crop
-from bisenet.upsample import Surface, label_window, warp_plane
+from bisenet.surface import Surface, softmax
+from bisenet.upsample import label_window, warp_plane
 
 
 def _random_logits(grid: int = 16, classes: int = 19) -> NDArray[np.float32]:
@@ -41,7 +42,7 @@ def test_the_whole_crop_is_labelled_as_the_published_code_does() -> None:
     assert (labels == wide.argmax(0))[clear].mean() > 0.999
     assert (labels == wide.argmax(0))[lead[-1] - lead[-2] > 0.05].all()
     assert clear.mean() > 0.99
-    assert np.abs(confidence - upsample.softmax(wide).max(0)).mean() < 0.02
+    assert np.abs(confidence - softmax(wide).max(0)).mean() < 0.02
 
 
 @pytest.mark.parametrize("shape", [(300, 517), (1111, 640), (90, 60), (1, 7)])
@@ -56,7 +57,7 @@ def test_a_whole_photo_of_any_shape_is_read_where_its_pixels_lie(shape: tuple[in
     lead = np.sort(wanted, axis=0)
     same = labels.ravel() == wanted.argmax(0)
     assert same[lead[-1] - lead[-2] > 0.05].mean() > 0.999
-    wrong = np.abs(confidence.ravel() - upsample.softmax(wanted.astype(np.float32)).max(0))
+    wrong = np.abs(confidence.ravel() - softmax(wanted.astype(np.float32)).max(0))
     assert wrong.mean() < 0.02
 
 
@@ -66,7 +67,7 @@ def test_every_pixel_of_a_turned_crop_gets_the_class_that_leads_there(
 ) -> None:
     logits = _random_logits()
     crop = square_crop((200.3, 180.8), side, turn, 128, (400, 420))
-    labels, covered = label_window(Surface.of(logits, 128), crop.matrix, crop.window)
+    labels, covered = label_window(Surface(logits, 128), crop.matrix, crop.window)
     x, y, width, height = crop.window
     rows, columns = np.mgrid[:height, :width]
     points = crop.to_crop(np.stack([columns.ravel() + x, rows.ravel() + y], 1).astype(float))
@@ -91,7 +92,7 @@ def test_a_disc_comes_back_where_it_was(turn: float) -> None:
     inside = radius - np.hypot(*(at - middle).T)
     logits = np.zeros((19, 64, 64), np.float32)
     logits[1] = inside.reshape(64, 64) / 10
-    labels, _ = label_window(Surface.of(logits, 512), crop.matrix, crop.window)
+    labels, _ = label_window(Surface(logits, 512), crop.matrix, crop.window)
     ys, xs = np.nonzero(labels == 1)
     centre = np.array([xs.mean() + crop.window[0], ys.mean() + crop.window[1]])
     assert np.hypot(*(centre - middle)) < 0.1
@@ -99,7 +100,7 @@ def test_a_disc_comes_back_where_it_was(turn: float) -> None:
 
 
 def test_strips_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    surface = Surface.of(_random_logits(), 128)
+    surface = Surface(_random_logits(), 128)
     crop = square_crop((100, 100), 150, 12, 128, (200, 200))
     whole, _ = label_window(surface, crop.matrix, crop.window)
     monkeypatch.setattr(upsample, "STRIP_PIXELS", 1700)
@@ -115,7 +116,7 @@ def test_boundaries_at_24_megapixels_are_no_stairs() -> None:
     logits[1] = axis[None, :] - 0.37 * axis[:, None] - 20.2
     crop = square_crop((2000, 2000), 3000, 5, 512, (4000, 6000))
     window = (1800, 900, 500, 2200)
-    labels, _ = label_window(Surface.of(logits, 512), crop.matrix, window)
+    labels, _ = label_window(Surface(logits, 512), crop.matrix, window)
     edges = labels.argmax(axis=1)
     rows = np.flatnonzero((edges > 0) & (labels[:, -1] == 1))
     assert len(rows) > 500
@@ -124,7 +125,7 @@ def test_boundaries_at_24_megapixels_are_no_stairs() -> None:
 
 
 def test_confidence_is_read_between_samples() -> None:
-    surface = Surface.of(_random_logits(), 128)
+    surface = Surface(_random_logits(), 128)
     ramp = np.tile(np.arange(surface.confidence.shape[0], dtype=np.float32), (61, 1))
     crop = square_crop((50, 50), 64, 0, 128, (100, 100))
     values = warp_plane(ramp, surface, crop.matrix, (30, 40, 20, 3))

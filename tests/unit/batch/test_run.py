@@ -16,11 +16,11 @@ from bisenet.batch.manners import polite_parse
 from bisenet.batch.photo import TIDY, Parse
 from bisenet.batch.run import Batch
 from bisenet.batch.sources import from_files
-from bisenet.bench.measure import Cancelled
 from bisenet.classes import BACKGROUND
 from bisenet.gate import Gate
 from bisenet.images import ImageError
 from bisenet.parser import FaceParser, Parsing
+from bisenet.stopping import Cancelled
 
 
 def jpeg(image: Image.Image, side: int) -> bytes:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.archives import ArchiveError
-from bisenet.bench.measure import Cancelled
 from bisenet.evaluation import report
 from bisenet.evaluation.labels import of_order
 from bisenet.evaluation.pairs import pair_up
 from bisenet.evaluation.reading import Checked, survey
-from bisenet.evaluation.run import Contestant, Outcome, Parse, duration, evaluate, progress_line
+from bisenet.evaluation.run import Contestant, Outcome, Parse, evaluate, progress_line
 from bisenet.evaluation.sources import Files
 from bisenet.parsing import Parsing
+from bisenet.stopping import Cancelled
 
 SIZE = 48
 
@@ -129,10 +129,6 @@ def test_a_stopped_run_keeps_what_is_done() -> None:
 )
 def test_progress_has_rate_and_time_left(done: int, seconds: float, says: str) -> None:
     assert progress_line(done, 98, seconds) == says
-
-
-def test_durations() -> None:
-    assert [duration(s) for s in (0.2, 59, 90, 4800)] == ["1 s", "59 s", "2 min", "1 h 20 min"]
 
 
 def test_the_document_is_json_with_both_sides_and_what_was_left_out() -> None:
