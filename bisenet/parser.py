@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,14 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet import upsample
+from bisenet.canvas import Canvas
 from bisenet.engines import EngineInfo, open_engine
 from bisenet.faces import Box, Crop, whole_crop
 from bisenet.finder import MIN_SCORE, Finder, Found
-from bisenet.framing import Landmarks, face_crop, find_landmarks
+from bisenet.framing import find_landmarks
 from bisenet.parsing import Face as Face
 from bisenet.parsing import Parsing as Parsing
-from bisenet.parsing import face_extent, head_confidence, own_labels
-from bisenet.surface import Surface
+from bisenet.parsing import head_confidence
 from bisenet.threads import bind_libraries
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
@@ -36,70 +35,6 @@ MAX_FACES = 30
 MIN_EYE_DISTANCE = 13.0
 # Crops that the network sees at once: more would cost memory and save little time.
 BATCH = 4
-
-
-@dataclass
-class _Canvas:
-    """The photo's composite while faces are painted on it.
-
-    ``claim`` is how strongly the pixel's face holds it, 0..255; None where there is but one face.
-    """
-
-    mask: NDArray[np.uint8]
-    confidence: NDArray[np.float32]
-    owner: NDArray[np.uint8]
-    claim: NDArray[np.uint8] | None
-    faces: list[Face] = field(default_factory=list)
-
-    @classmethod
-    def blank(cls, shape: tuple[int, int], several: bool) -> _Canvas:
-        return cls(
-            np.zeros(shape, np.uint8),
-            np.ones(shape, np.float32),
-            np.zeros(shape, np.uint8),
-            np.zeros(shape, np.uint8) if several else None,
-        )
-
-    def paint(self, logits: NDArray[np.float32], crop: Crop, marks: Landmarks | None) -> None:
-        """Paint a face; where it meets another, the one with the stronger claim keeps a pixel.
-
-        A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
-        rim a crop shows the neighbour, whose own crop sees more of it.
-        """
-        number = len(self.faces) + 1
-        surface = Surface(logits, crop.size)
-        x, y, width, height = crop.window
-        here = np.s_[y : y + height, x : x + width]
-        labels, take = upsample.label_window(surface, crop.matrix, crop.window)
-        sure = upsample.warp_plane(surface.confidence, surface, crop.matrix, crop.window)
-        if self.claim is not None:
-            plane = surface.confidence * _middle_weight(surface.confidence.shape[0])
-            claim = upsample.warp_plane(plane, surface, crop.matrix, crop.window)
-            level = np.round(claim * 255).astype(np.uint8)
-            take &= level > self.claim[here]
-            np.copyto(self.claim[here], level, where=take)
-        np.copyto(self.mask[here], labels, where=take)
-        np.copyto(self.confidence[here], sure, where=take)
-        np.copyto(self.owner[here], np.uint8(number), where=take)
-        self.faces.append(
-            Face(
-                id=number,
-                box=face_extent(logits, crop),
-                score=0.0,
-                # At full detail the parts are told more exactly than when the crop was framed.
-                turn=crop.turn if marks is None else face_crop(marks, 1, crop.shape).turn,
-                eyes=marks.eyes if marks is not None and marks.both_eyes else None,
-                window=crop.window,
-                labels=labels,
-                shape=crop.shape,
-                crop=crop,
-                logits=logits.astype(np.float16),
-            )
-        )
-
-    def finished(self) -> tuple[Face, ...]:
-        """The faces, each with the pixels that it kept and its mean confidence over them."""
-        return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
 
 
 class FaceParser:
@@ -227,11 +162,11 @@ class FaceParser:
         by_hand: bool,
         clock: Stopwatch,
         progress: Progress | None,
-    ) -> _Canvas | None:
+    ) -> Canvas | None:
         """The faces on a canvas; None where not one of them holds at full detail."""
         if not found:
             return None
-        canvas = _Canvas.blank((pixels.shape[0], pixels.shape[1]), len(found) > 1)
+        canvas = Canvas((pixels.shape[0], pixels.shape[1]), len(found) > 1)
         for start in range(0, len(found), BATCH):
             part = found[start : start + BATCH]
             with clock.stage("crop"):
@@ -294,12 +229,6 @@ def _parseable(found: Sequence[Found], by_hand: bool, notices: list[str]) -> lis
             f"{' or less' if many else ''}, and {MIN_EYE_DISTANCE:.0f} are needed."
         )
     return list(found)
-
-
-def _middle_weight(n: int) -> NDArray[np.float32]:
-    """1 in the middle of a crop, falling to 0.25 at its corners, ``(n, n)``."""
-    axis = np.linspace(-1, 1, n, dtype=np.float32)
-    return np.asarray(np.clip(1.1 - 0.45 * (axis[:, None] ** 2 + axis**2), 0.25, 1), np.float32)
 
 
 def _as_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:

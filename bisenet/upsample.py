@@ -22,6 +22,8 @@ Rect = tuple[int, int, int, int]
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 STRIP_PIXELS = 1 << 20
 _OUTSIDE = 254
+# Pixels from one sample to the next at which a plane is warped.
+FINE_PIXELS = 3
 
 
 def read_whole(
@@ -171,13 +173,23 @@ def warp_plane(
 ) -> NDArray[np.float32]:
     """Values at a surface's samples ``(n, n)`` read at every pixel of a window, ``(h, w)``."""
     x, y, width, height = window
+    to_samples = _to_samples(surface, matrix, (x, y))
+    # Enlarging is several times quicker than warping: warp to a few pixels for each sample.
+    apart = 1 / max(float(np.hypot(*to_samples[:, 0])), 1e-6)
+    every = max(1, int(min(apart / FINE_PIXELS, width, height)))
+    small = (-(-width // every), -(-height // every))
+    factor = np.array([width / small[0], height / small[1]])
+    to_samples[:, 2] += to_samples[:, :2] @ (0.5 * factor - 0.5)
+    to_samples[:, :2] *= factor
     warped = cv2.warpAffine(
         plane,
-        _to_samples(surface, matrix, (x, y)),
-        (width, height),
+        to_samples,
+        small,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    if every > 1:
+        warped = cv2.resize(warped, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(warped, dtype=np.float32)
 
 

@@ -13,7 +13,7 @@ from bisenet.classes import BACKGROUND, BY_NAME
 from bisenet.faces import Box, square_crop
 from bisenet.finder import Found
 from bisenet.framing import Landmarks
-from bisenet.parser import FaceParser, Parsing, _Canvas, _parseable
+from bisenet.parser import FaceParser, Parsing, _parseable
 from bisenet.regions import COLUMNS, measure_regions
 from bisenet.surface import softmax, to_crop
 
@@ -191,23 +191,6 @@ def test_a_face_of_32_pixels_is_said_to_be_too_small(parser: FaceParser) -> None
     assert parsing.faces == ()
     assert "too small to parse" in parsing.notices[0]
     assert parsing.notices[1].startswith("No other face was found")
-
-
-def test_where_heads_overlap_the_stronger_claim_wins() -> None:
-    """Two crops side by side, each sure of its own class everywhere."""
-    shape = (200, 300)
-    canvas = _Canvas.blank(shape, several=True)
-    for class_id, x in ((1, 100), (17, 200)):
-        logits = np.zeros((19, 16, 16), np.float32)
-        logits[class_id] = 5
-        canvas.paint(logits, square_crop((x, 100), 160, 0, 128, shape), None)
-    row = canvas.mask[100]
-    assert (row[30:140] == 1).all()
-    assert (row[160:270] == 17).all()
-    left, right = canvas.finished()
-    assert (left.mask[100, 30:140] == 1).all()
-    assert (left.mask[100, 160:] == BACKGROUND).all()
-    assert np.array_equal(np.maximum(left.mask, right.mask), canvas.mask)
 
 
 def test_wrong_arguments_are_one_sentence(parser: FaceParser) -> None:

@@ -131,3 +131,18 @@ def test_confidence_is_read_between_samples() -> None:
     values = warp_plane(ramp, surface, crop.matrix, (30, 40, 20, 3))
     steps = np.diff(values[0])
     assert steps == pytest.approx(np.full(19, 2 * 60 / 127), abs=0.07)
+
+
+@pytest.mark.parametrize("turn", [0.0, 33.0])
+def test_a_plane_on_a_large_photo_is_warped_small_and_enlarged(turn: float) -> None:
+    """A slope comes back as it is, wherever the warp reads it from."""
+    surface = Surface(_random_logits(), 128)
+    n = surface.samples
+    slope = np.add.outer(np.arange(n), 2 * np.arange(n)).astype(np.float32)
+    crop = square_crop((1000, 900), 1500, turn, 128, (1801, 2003))
+    window = (700, 601, 523, 400)
+    values = warp_plane(slope, surface, crop.matrix, window)
+    rows, columns = np.mgrid[:400, :523]
+    points = np.stack([columns.ravel() + 700, rows.ravel() + 601], 1).astype(float)
+    x, y = (crop.to_crop(points) / surface.step).T
+    assert np.abs(values - (y + 2 * x).reshape(400, 523))[8:-8, 8:-8].max() < 0.2
