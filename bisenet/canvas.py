@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bisenet import upsample
 from bisenet.faces import Crop
 from bisenet.framing import Landmarks, face_crop
-from bisenet.parsing import Face, face_extent, head_confidence, own_labels
+from bisenet.parsing import Face, face_extent, own_labels
 from bisenet.surface import Surface
 from bisenet.upsample import Rect
 
@@ -42,18 +42,11 @@ class Canvas:
         A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
         rim a crop shows the neighbour, whose own crop sees more of it.
         """
-        surface = Surface(logits, crop.size)
-        labels, take = upsample.label_window(surface, crop.matrix, crop.window)
-        sure = upsample.warp_plane(surface.confidence, surface, crop.matrix, crop.window)
-        level = None
-        if self.several:
-            plane = surface.confidence * _middle_weight(surface.samples)
-            claim = upsample.warp_plane(plane, surface, crop.matrix, crop.window)
-            level = np.round(claim * 255).astype(np.uint8)
-        if self.faces and level is not None:
-            self._lay_over(crop.window, labels, take, sure, level)
+        layer = _Layer.of(logits, crop, self.several)
+        if self.faces:
+            self._lay_over(layer)
         else:
-            self._begin(crop.window, labels, take, sure, level)
+            self._begin(layer)
         self.faces.append(
             Face(
                 id=len(self.faces) + 1,
@@ -63,52 +56,70 @@ class Canvas:
                 turn=crop.turn if marks is None else face_crop(marks, 1, crop.shape).turn,
                 eyes=marks.eyes if marks is not None and marks.both_eyes else None,
                 window=crop.window,
-                labels=labels,
+                labels=layer.labels,
                 shape=crop.shape,
                 crop=crop,
                 logits=logits.astype(np.float16),
             )
         )
 
-    def _begin(
-        self,
-        window: Rect,
-        labels: NDArray[np.uint8],
-        take: NDArray[np.bool_],
-        sure: NDArray[np.float32],
-        level: NDArray[np.uint8] | None,
-    ) -> None:
+    def _begin(self, layer: _Layer) -> None:
         """The first face needs no comparing, so the planes of a large portrait are not copied."""
-        if not take.all():
-            np.copyto(sure, 1.0, where=~take)
-        self.mask = _spread(labels, window, self.shape)
-        self.confidence = _spread(sure, window, self.shape, beyond=1.0)
-        self.owner = _spread(take.astype(np.uint8), window, self.shape)
-        if level is not None:
-            self.claim = _spread(np.where(take, level, 0).astype(np.uint8), window, self.shape)
+        if not layer.take.all():
+            np.copyto(layer.sure, 1.0, where=~layer.take)
+        self.mask = _spread(layer.labels, layer.window, self.shape)
+        self.confidence = _spread(layer.sure, layer.window, self.shape, beyond=1.0)
+        self.owner = _spread(layer.take.astype(np.uint8), layer.window, self.shape)
+        if self.several:
+            claim = np.where(layer.take, layer.claim, 0).astype(np.uint8)
+            self.claim = _spread(claim, layer.window, self.shape)
 
-    def _lay_over(
-        self,
-        window: Rect,
-        labels: NDArray[np.uint8],
-        take: NDArray[np.bool_],
-        sure: NDArray[np.float32],
-        level: NDArray[np.uint8],
-    ) -> None:
-        x, y, width, height = window
-        here = np.s_[y : y + height, x : x + width]
-        take &= level > self.claim[here]
-        np.copyto(self.claim[here], level, where=take)
-        np.copyto(self.mask[here], labels, where=take)
-        np.copyto(self.confidence[here], sure, where=take)
+    def _lay_over(self, layer: _Layer) -> None:
+        here = layer.here
+        take = layer.take & (layer.claim > self.claim[here])
+        np.copyto(self.claim[here], layer.claim, where=take)
+        np.copyto(self.mask[here], layer.labels, where=take)
+        np.copyto(self.confidence[here], layer.sure, where=take)
         np.copyto(self.owner[here], np.uint8(len(self.faces) + 1), where=take)
 
     def finished(self) -> tuple[Face, ...]:
         """The faces, each with the pixels that it kept and its mean confidence over them."""
-        if not self.several:
-            (face,) = self.faces
-            return (replace(face, score=head_confidence(self.mask, self.confidence)),)
         return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """What one face's crop says of its window of the photo.
+
+    Attributes:
+        labels: ``(h, w)``, background where the crop does not reach.
+        take: ``(h, w)``, where it does.
+        sure: the winning class's probability, ``(h, w)``.
+        claim: how strongly the face holds a pixel, 0..255, ``(h, w)``; empty where none disputes.
+    """
+
+    window: Rect
+    labels: NDArray[np.uint8]
+    take: NDArray[np.bool_]
+    sure: NDArray[np.float32]
+    claim: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, logits: NDArray[np.float32], crop: Crop, disputed: bool) -> _Layer:
+        surface = Surface(logits, crop.size)
+        labels, take = upsample.label_window(surface, crop.matrix, crop.window)
+        sure = upsample.warp_plane(surface.confidence, surface, crop.matrix, crop.window)
+        claim = np.zeros((0, 0), np.uint8)
+        if disputed:
+            plane = surface.confidence * _middle_weight(surface.samples)
+            held = upsample.warp_plane(plane, surface, crop.matrix, crop.window)
+            claim = np.round(held * 255).astype(np.uint8)
+        return cls(crop.window, labels, take, sure, claim)
+
+    @property
+    def here(self) -> tuple[slice, slice]:
+        x, y, width, height = self.window
+        return np.s_[y : y + height, x : x + width]
 
 
 def _spread(

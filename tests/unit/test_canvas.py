@@ -44,5 +44,4 @@ def test_one_face_alone_is_as_one_of_several(side: float) -> None:
     assert (alone.confidence[alone.owner == 0] == 1).all()
     (face,), (other,) = alone.finished(), one.finished()
     assert np.array_equal(face.mask, alone.mask)
-    # Of the photo here, of the crop's window there: not every pixel of a large one is looked at.
-    assert face.score == pytest.approx(other.score, abs=1e-6)
+    assert face.score == other.score > 0
