@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bisenet import upsample
 from bisenet.faces import Crop
 from bisenet.framing import Landmarks, face_crop
-from bisenet.parsing import Face, face_extent, own_labels
+from bisenet.parsing import Face, face_extent, head_confidence, own_labels
 from bisenet.surface import Surface
 from bisenet.upsample import Rect
 
@@ -84,6 +84,11 @@ class Canvas:
 
     def finished(self) -> tuple[Face, ...]:
         """The faces, each with the pixels that it kept and its mean confidence over them."""
+        if len(self.faces) == 1:  # it kept all, and a large portrait's labels need no copying
+            (face,) = self.faces
+            x, y, width, height = face.window
+            sure = self.confidence[y : y + height, x : x + width]
+            return (replace(face, score=head_confidence(face.labels, sure)),)
         return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
 
 

@@ -149,11 +149,7 @@ def own_labels(
     """A face with the pixels that it kept in the composite, and its score over them."""
     x, y, width, height = face.window
     here = np.s_[y : y + height, x : x + width]
-    kept = owner[here] == face.id
-    # A face alone kept all, and a large portrait's labels need not be copied.
-    labels = face.labels
-    if not kept.all():
-        labels = np.where(kept, mask[here], BACKGROUND).astype(np.uint8)
+    labels = np.where(owner[here] == face.id, mask[here], BACKGROUND).astype(np.uint8)
     score = head_confidence(labels, confidence[here])
     return dataclasses.replace(face, labels=labels, score=score)
 
