@@ -75,8 +75,10 @@ def finish(
         showlegend=legend is not None,
         legend={
             "orientation": "h",
-            "yanchor": "top" if below else "bottom",
-            "y": -0.22 if below else 1.0,
+            "yanchor": "bottom",
+            # Below, it stands at the figure's foot: under the axis' title however many rows it has.
+            "yref": "container" if below else "paper",
+            "y": 0.0 if below else 1.0,
             "x": 0,
         },
         bargap=0.25,
