@@ -166,7 +166,7 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     profile = opened.info.get("icc_profile")
     if not whole or (profile and not _is_srgb(profile)):
         return None
-    turn = _orientation(opened)
+    turn = orientation(opened)
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -174,16 +174,18 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
         return None
     if pixels is None or pixels.shape[:2] != (opened.height, opened.width):
         return None
-    upright = _UPRIGHT[turn](pixels) if turn in _UPRIGHT else pixels
+    upright = _UPRIGHT[turn](pixels) if turn != 1 else pixels
     return np.ascontiguousarray(upright, dtype=np.uint8)
 
 
-def _orientation(image: Image.Image) -> int:
-    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+def orientation(image: Image.Image) -> int:
+    """How EXIF says that an image is stored, 1 to 8; 1, upright, where it says nothing known."""
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) and isinstance(value, int) else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+    upright = ImageOps.exif_transpose(image) if orientation(image) != 1 else image
     profile = upright.info.get("icc_profile")
     if upright.mode.startswith(("I", "F")):
         return _scale_to_8_bits(upright).convert("RGB")

@@ -14,10 +14,9 @@ from PIL import Image, UnidentifiedImageError
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.pairs import Pair
-from bisenet.images import FORMATS, MAX_PIXELS, ImageError
+from bisenet.images import FORMATS, MAX_PIXELS, ImageError, orientation
 
 Read = Callable[[str], bytes]
-_ORIENTATION_TAG = 0x0112
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
@@ -146,7 +145,7 @@ def upright_size(data: bytes) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 width, height = opened.size
-                turned = opened.getexif().get(_ORIENTATION_TAG, 1) >= 5
+                turned = orientation(opened) >= 5
     except _UNREADABLE as error:
         raise ImageError("This is not an image that can be read.") from error
     return (height, width) if turned else (width, height)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from bisenet.evaluation.reading import upright_size
 from bisenet.images import ImageError, display_name, load_image, read_photo
 
 QUADRANTS = np.zeros((40, 60, 3), dtype=np.uint8)
@@ -92,6 +93,19 @@ def test_a_jpeg_is_turned_upright_as_pillow_does(orientation: int) -> None:
     data = encode(Image.fromarray(noise), "JPEG", quality=90, exif=exif)
     wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     assert np.array_equal(read_photo(data).pixels, np.asarray(wanted))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(3, b"\0\0\0\0"), (3, b"\x09\0\0\0"), (2, b"6\0\0\0"), (11, b"\0\0\xc0@")]
+)
+def test_a_jpeg_with_an_orientation_that_is_none_stays_as_it_is(kind: int, value: bytes) -> None:
+    """0, 9, a text, and six and nothing as a real number, which EXIF does not know either."""
+    entry = struct.pack("<HHI", 0x0112, kind, 1) + value
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + bytes(4)
+    plain = encode(Image.fromarray(QUADRANTS), "JPEG")
+    odd = encode(Image.fromarray(QUADRANTS), "JPEG", exif=exif)
+    assert np.array_equal(read_photo(odd).pixels, read_photo(plain).pixels)
+    assert upright_size(odd) == (60, 40)
 
 
 def test_a_jpeg_in_another_colour_space_is_converted() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from PIL import Image
 from streamlit import runtime
 
+from bisenet.images import orientation
+
 _FOLDER = Path(__file__).parent
 # In the order in which they build on one another.
 MODULES = (
@@ -19,7 +21,6 @@ MODULES = (
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
-_ORIENTATION_TAG = 0x0112
 
 
 def javascript() -> str:
@@ -57,7 +58,7 @@ def upright_size(data: bytes) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION_TAG, 1) >= 5
+            turned = orientation(image) >= 5
     except OSError as error:
         raise ValueError("The viewer was given bytes that are not a picture.") from error
     return (height, width) if turned else (width, height)
