@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bisenet import upsample
+from bisenet.affine import Rect, within
 from bisenet.faces import Crop
 from bisenet.framing import Landmarks, face_crop
-from bisenet.parsing import Face, face_extent, head_confidence, own_labels
+from bisenet.parsing import Face, face_extent, head_confidence, own_labels, spread
 from bisenet.surface import Surface
-from bisenet.upsample import Rect
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass
@@ -67,15 +64,15 @@ class Canvas:
         """The first face needs no comparing, so the planes of a large portrait are not copied."""
         if not layer.take.all():
             np.copyto(layer.sure, 1.0, where=~layer.take)
-        self.mask = _spread(layer.labels, layer.window, self.shape)
-        self.confidence = _spread(layer.sure, layer.window, self.shape, beyond=1.0)
-        self.owner = _spread(layer.take.astype(np.uint8), layer.window, self.shape)
+        self.mask = spread(layer.labels, layer.window, self.shape)
+        self.confidence = spread(layer.sure, layer.window, self.shape, beyond=1.0)
+        self.owner = spread(layer.take.astype(np.uint8), layer.window, self.shape)
         if self.several:
             claim = np.where(layer.take, layer.claim, 0).astype(np.uint8)
-            self.claim = _spread(claim, layer.window, self.shape)
+            self.claim = spread(claim, layer.window, self.shape)
 
     def _lay_over(self, layer: _Layer) -> None:
-        here = layer.here
+        here = within(layer.window)
         take = layer.take & (layer.claim > self.claim[here])
         np.copyto(self.claim[here], layer.claim, where=take)
         np.copyto(self.mask[here], layer.labels, where=take)
@@ -86,8 +83,7 @@ class Canvas:
         """The faces, each with the pixels that it kept and its mean confidence over them."""
         if len(self.faces) == 1:  # it kept all, and a large portrait's labels need no copying
             (face,) = self.faces
-            x, y, width, height = face.window
-            sure = self.confidence[y : y + height, x : x + width]
+            sure = self.confidence[within(face.window)]
             return (replace(face, score=head_confidence(face.labels, sure)),)
         return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
 
@@ -120,23 +116,6 @@ class _Layer:
             held = upsample.warp_plane(plane, surface, crop.matrix, crop.window)
             claim = np.round(held * 255).astype(np.uint8)
         return cls(crop.window, labels, take, sure, claim)
-
-    @property
-    def here(self) -> tuple[slice, slice]:
-        x, y, width, height = self.window
-        return np.s_[y : y + height, x : x + width]
-
-
-def _spread(
-    values: NDArray[Scalar], window: Rect, shape: tuple[int, int], beyond: float = 0
-) -> NDArray[Scalar]:
-    """A window's values on a plane of the photo's shape; they themselves where it is all of it."""
-    x, y, width, height = window
-    if (height, width) == shape:
-        return values
-    plane = np.full(shape, beyond, values.dtype) if beyond else np.zeros(shape, values.dtype)
-    plane[y : y + height, x : x + width] = values
-    return plane
 
 
 def _middle_weight(n: int) -> NDArray[np.float32]:

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
+from bisenet.affine import Rect
 from bisenet.classes import BACKGROUND
 from bisenet.parser import Parsing
-from bisenet.upsample import Rect
 
 Backdrop = Literal["transparent", "plain", "context"]
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.upsample import Rect
+from bisenet.affine import Rect, from_part, from_shrunk, within
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
@@ -122,23 +122,19 @@ class Crop:
         x, y, width, height = self.window
         if width == 0 or height == 0:
             return np.tile(np.array(PADDING, np.uint8), (self.size, self.size, 1))
-        part = pixels[y : y + height, x : x + width]
+        part = pixels[within(self.window)]
         # Maps a pixel of ``part``, perhaps shrunk, to the square.
-        matrix = self.matrix.copy()
-        matrix[:, 2] += matrix[:, :2] @ (x, y)
+        matrix = from_part(self.matrix, (x, y))
         scale = self.scale
         while scale <= 0.5 and min(width, height) > 1:
             part = _halved(part)
             height, width = part.shape[:2]
-            matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5)
-            matrix[:, :2] *= 2
+            matrix = from_shrunk(matrix, (2, 2))
             scale *= 2
         if scale < NEARLY:
             small = (max(1, round(width * scale)), max(1, round(height * scale)))
-            factor = np.array([width / small[0], height / small[1]])
             part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-            matrix[:, 2] += matrix[:, :2] @ (0.5 * factor - 0.5)
-            matrix[:, :2] *= factor
+            matrix = from_shrunk(matrix, (width / small[0], height / small[1]))
         square = cv2.warpAffine(
             part,
             matrix,
@@ -150,12 +146,12 @@ class Crop:
         return np.asarray(square, dtype=np.uint8)
 
     def _sample_whole(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        x, y, width, height = self.content
+        _, _, width, height = self.content
         part = _resized(pixels, width, height)
         if (height, width) == (self.size, self.size):
             return part
         square = np.tile(np.array(PADDING, np.uint8), (self.size, self.size, 1))
-        square[y : y + height, x : x + width] = part
+        square[within(self.content)] = part
         return square
 
 

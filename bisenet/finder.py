@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet import cascades
+from bisenet.affine import from_shrunk
 from bisenet.cascades import Cascades
 from bisenet.detector import Candidate, shipped_detector, shrunk
 from bisenet.faces import Box, Crop, square_crop
@@ -236,9 +237,7 @@ def _sample(crop: Crop, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) -> 
     fx, fy = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
     if crop.scale > WIDE or crop.scale * max(fx, fy) > 1:
         return crop.sample(pixels)
-    matrix = crop.matrix.copy()
-    matrix[:, 2] += matrix[:, :2] @ (0.5 * fx - 0.5, 0.5 * fy - 0.5)
-    matrix[:, :2] *= (fx, fy)
+    matrix = from_shrunk(crop.matrix, (fx, fy))
     return Crop(matrix, crop.size, (small.shape[0], small.shape[1])).sample(small)
 
 

@@ -166,7 +166,7 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     profile = opened.info.get("icc_profile")
     if not whole or (profile and not _is_srgb(profile)):
         return None
-    turn = orientation(opened)
+    turn = orientation(opened)  # Pillow's, which also knows XMP's
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

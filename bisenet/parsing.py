@@ -6,18 +6,20 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bisenet import upsample
+from bisenet.affine import Rect, within
 from bisenet.classes import BACKGROUND, BY_NAME, NUM_CLASSES
 from bisenet.engines import EngineInfo
 from bisenet.faces import Box, Crop, Point
 from bisenet.surface import Surface, softmax
-from bisenet.upsample import Rect
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 _PlaneOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 # Scores of larger photos are read from as many rows and columns as fit this, or up to twice it.
 SCORED_SIDE = 400
@@ -62,12 +64,7 @@ class Face:
 
         Made anew each time: thirty of them would not fit into memory on a large photo.
         """
-        x, y, width, height = self.window
-        if (height, width) == self.shape:
-            return self.labels
-        mask = np.zeros(self.shape, np.uint8)
-        mask[y : y + height, x : x + width] = self.labels
-        return mask
+        return spread(self.labels, self.window, self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,13 +128,23 @@ class Parsing:
         for view in self.views:
             surface = Surface(view.logits.astype(np.float32), view.crop.size)
             plane = plane_of(softmax(surface.logits))
-            x, y, width, height = view.window
-            here = np.s_[y : y + height, x : x + width]
+            here = within(view.window)
             values = upsample.warp_plane(
                 np.ascontiguousarray(plane), surface, view.crop.matrix, view.window
             )
             np.copyto(result[here], values, where=self.owner[here] == view.id)
         return result
+
+
+def spread(
+    values: NDArray[Scalar], window: Rect, shape: tuple[int, int], beyond: float = 0
+) -> NDArray[Scalar]:
+    """A window's values on a plane of the photo's shape; they themselves where it is all of it."""
+    if values.shape == shape:
+        return values
+    plane = np.full(shape, beyond, values.dtype) if beyond else np.zeros(shape, values.dtype)
+    plane[within(window)] = values
+    return plane
 
 
 def own_labels(
@@ -147,8 +154,7 @@ def own_labels(
     owner: NDArray[np.uint8],
 ) -> Face:
     """A face with the pixels that it kept in the composite, and its score over them."""
-    x, y, width, height = face.window
-    here = np.s_[y : y + height, x : x + width]
+    here = within(face.window)
     labels = np.where(owner[here] == face.id, mask[here], BACKGROUND).astype(np.uint8)
     score = head_confidence(labels, confidence[here])
     return dataclasses.replace(face, labels=labels, score=score)

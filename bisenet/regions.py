@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from bisenet.affine import within
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
 from bisenet.parser import Parsing
 
@@ -62,9 +63,10 @@ def measure_regions(parsing: Parsing, by_face: bool = False) -> pd.DataFrame:
         return _measure(parsing.image, parsing.mask, parsing.confidence, (0, 0), size)
     tables = []
     for face in parsing.faces:
-        x, y, width, height = face.window
-        here = np.s_[y : y + height, x : x + width]
-        table = _measure(parsing.image[here], face.labels, parsing.confidence[here], (x, y), size)
+        here = within(face.window)
+        table = _measure(
+            parsing.image[here], face.labels, parsing.confidence[here], face.window[:2], size
+        )
         table = table[table["class_id"] != BACKGROUND]
         table.insert(0, "face", face.id)
         tables.append(table)

@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bisenet.affine import Rect, from_part, from_shrunk
 from bisenet.surface import MIXED, Surface, reader, winning_probability
-
-Rect = tuple[int, int, int, int]
 
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 STRIP_PIXELS = 1 << 20
@@ -178,12 +177,9 @@ def warp_plane(
     apart = 1 / max(float(np.hypot(*to_samples[:, 0])), 1e-6)
     every = max(1, int(min(apart / FINE_PIXELS, width, height)))
     small = (-(-width // every), -(-height // every))
-    factor = np.array([width / small[0], height / small[1]])
-    to_samples[:, 2] += to_samples[:, :2] @ (0.5 * factor - 0.5)
-    to_samples[:, :2] *= factor
     warped = cv2.warpAffine(
         plane,
-        to_samples,
+        from_shrunk(to_samples, (width / small[0], height / small[1])),
         small,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -197,6 +193,4 @@ def _to_samples(
     surface: Surface, matrix: NDArray[np.float64], origin: tuple[int, int]
 ) -> NDArray[np.float64]:
     """From pixels of a window that begins at ``origin`` to positions among the samples."""
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ origin
-    return shifted / surface.step
+    return from_part(matrix, origin) / surface.step

@@ -6,10 +6,10 @@ import base64
 import hashlib
 import ipaddress
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import streamlit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -136,6 +136,9 @@ def _from_inside(scope: Scope) -> bool:
 
 
 def _inline_scripts() -> list[str]:
-    page = Path(streamlit.__file__).parent / "static" / "index.html"
+    spec = find_spec("streamlit")  # found, not imported: only its page is read
+    assert spec is not None
+    assert spec.origin is not None
+    page = Path(spec.origin).parent / "static" / "index.html"
     scripts = re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)
     return [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
