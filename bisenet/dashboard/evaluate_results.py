@@ -17,6 +17,7 @@ from bisenet.evaluation.report import LETTERS
 from bisenet.evaluation.run import Outcome
 from bisenet.timing import duration
 
+_NO_BREAK = "\u00a0"
 _SCORES = {"iou": "IoU", "f1": "F1"}
 _FRAMINGS = {"whole": "aligned face crops", "auto": "photos"}
 
@@ -60,7 +61,7 @@ def headline(outcome: Outcome) -> None:
     pixels = sum(int(score.confusion.sum()) for score in outcome.scores_of(0))
     st.caption(
         f"Parsed as {_FRAMINGS[outcome.framing]}: {pixels / 1e6:,.1f} million pixels that count, "
-        f"in {duration(outcome.seconds)}."
+        f"in {duration(outcome.seconds).replace(' ', _NO_BREAK)}."
     )
 
 
