@@ -162,7 +162,7 @@ def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
         pixels = _halved(pixels)
     if pixels.shape[:2] == (height, width):
         return pixels
-    if 2 * height <= pixels.shape[0] <= 4 * height:
+    if height < pixels.shape[0] <= 4 * height:
         # Halving is quick, averaging by another factor is not.
         twice = cv2.resize(pixels, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
         return _halved(np.asarray(twice, np.uint8))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet import upsample
+from bisenet import upright
 from bisenet.canvas import Canvas
 from bisenet.engines import EngineInfo, open_engine
 from bisenet.faces import Box, Crop, whole_crop
@@ -194,7 +194,7 @@ class FaceParser:
         with clock.stage("network"):
             (logits,) = self._engine.infer_pixels(square[None])
         with clock.stage("upsample"):
-            mask, confidence = upsample.read_whole(logits, crop.size, crop.matrix, (height, width))
+            mask, confidence = upright.read_whole(logits, crop.size, crop.matrix, (height, width))
             score = head_confidence(mask, confidence)
         view = Face(
             id=1,

@@ -1,9 +1,7 @@
 """The network's coarse logits as a surface over the crop, and which class leads where on it.
 
 The published code upsamples logits to the crop with ``align_corners=True`` and takes the argmax
-there: logits are a bilinear surface over the crop. A bilinear patch lies between its corners, so a
-class that wins at all four corners of a cell wins inside it: only the cells along boundaries are
-looked at more closely.
+there: logits are a bilinear surface over the crop, which its seams (``bisenet.seams``) divide.
 """
 
 from __future__ import annotations
@@ -14,10 +12,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bisenet.seams import MIXED, Seams, classes, winners
+
 # Samples of the surface between two of the network's own, along each axis.
 FINENESS = 4
-# What a cell holds in which labels change.
-MIXED = 255
 # Rows of probabilities that are made at a time: they stay in the CPU's cache.
 _BAND_ROWS = 16
 
@@ -48,14 +46,30 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return exponent / exponent.sum(axis=0)
 
 
-def winning_probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest probability over axis 0 of ``(C, h, w)``."""
-    result = np.empty(logits.shape[1:], np.float32)
-    for top in range(0, len(result), _BAND_ROWS):
-        band = logits[:, top : top + _BAND_ROWS]
-        relative = band - band.max(axis=0)
+def winning_probability(
+    logits: NDArray[np.float32], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """The largest probability at positions ``(h,)`` by ``(w,)`` among samples ``(C, g, g)``.
+
+    Args:
+        rows: in ascending order.
+        columns: in any.
+
+    Returns:
+        ``(h, w)``.
+    """
+    grid = logits.shape[-1]
+    wide = np.matmul(logits, reader(columns, grid).T)
+    down = reader(rows, grid)
+    low = np.clip(rows, 0, max(grid - 2, 0)).astype(int)
+    result = np.empty((len(rows), len(columns)), np.float32)
+    for top in range(0, len(rows), _BAND_ROWS):
+        band = np.s_[top : top + _BAND_ROWS]
+        near = np.s_[low[band][0] : low[band][-1] + 2]
+        relative = np.matmul(down[band, near], wide[:, near])
+        relative -= relative.max(axis=0)
         np.exp(relative, out=relative)
-        result[top : top + _BAND_ROWS] = 1 / relative.sum(axis=0)
+        result[band] = 1 / relative.sum(axis=0)
     return result
 
 
@@ -90,41 +104,76 @@ class Surface:
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
         """The winning class's probability at each sample, ``(n, n)``."""
-        return winning_probability(self.logits)
+        axis = np.linspace(0, self.coarse.shape[-1] - 1, self.samples)
+        return winning_probability(self.coarse, axis, axis)
 
     @property
     def cells(self) -> NDArray[np.uint8]:
         """The class of each cell between four samples, ``(n-1, n-1)``; ``MIXED`` where several."""
-        return self._parted[0]
+        return self._divided[0]
 
     @property
     def seams(self) -> Seams:
         """The cells in which labels change."""
-        return self._parted[1]
+        return self._divided[1]
 
     @cached_property
-    def _parted(self) -> tuple[NDArray[np.uint8], Seams]:
-        """Cells and seams; only where the coarse winners differ are finer samples looked at."""
+    def _divided(self) -> tuple[NDArray[np.uint8], Seams]:
+        return self.divide(np.flatnonzero(self._patches == MIXED))
+
+    @cached_property
+    def _winners(self) -> NDArray[np.uint8]:
+        return winners(self.coarse)
+
+    @cached_property
+    def _patches(self) -> NDArray[np.uint8]:
+        """The class of each patch, a cell between the network's own samples, ``(g-1, g-1)``."""
+        return classes(self._winners)
+
+    @cached_property
+    def patch_seams(self) -> Seams:
+        """The patches in which labels change; a patch holds ``FINENESS ** 2`` of the cells."""
+        patch = np.flatnonzero(self._patches == MIXED)
+        corner = self._corners(patch)
+        flat = self.coarse.reshape(len(self.coarse), -1)
+        return Seams.of(np.take(flat, corner, axis=1), self._winners.ravel()[corner], patch)
+
+    def divide(self, patch: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Seams]:
+        """The cells, only some patches ``(K,)`` looked into, and those in which labels change.
+
+        Returns:
+            The class of each cell, ``(n-1, n-1)``, ``MIXED`` where labels change or a patch in
+            which they do was not looked into; and the seams within those that were.
+        """
         grid = self.coarse.shape[-1]
-        winners = _winners(self.coarse)
-        calm = _classes(winners[None])[0]
-        rows, columns = np.nonzero(calm == MIXED)
-        cells = calm.repeat(FINENESS, axis=0).repeat(FINENESS, axis=1)
-        corner = rows * grid + columns + np.array([[0], [1], [grid], [grid + 1]])
-        corners = self.coarse.reshape(len(self.coarse), -1)[:, corner]  # (C, 4, K)
+        cells = self._patches.repeat(FINENESS, axis=0).repeat(FINENESS, axis=1)
+        rows, columns = np.divmod(patch, grid - 1)
+        corners = np.take(self.coarse.reshape(len(self.coarse), -1), self._corners(patch), axis=1)
         side = FINENESS + 1
         step = reader(np.linspace(0, 1, side), 2)
         weights = (step[:, None, :, None] * step[None, :, None, :]).reshape(side * side, 4)
         fine = np.matmul(weights, corners)  # (C, side * side, K)
-        inner = _winners(fine)
-        classes = _classes(inner.T.reshape(-1, side, side))
-        cells.reshape(grid - 1, FINENESS, grid - 1, FINENESS)[rows, :, columns] = classes
-        patch, y, x = np.nonzero(classes == MIXED)
-        place = (rows[patch] * FINENESS + y) * (self.samples - 1) + columns[patch] * FINENESS + x
-        sample = y * side + x + np.array([[0], [1], [side], [side + 1]])
-        at = sample * len(rows) + patch
+        inner = winners(fine)
+        classed = classes(inner.T.reshape(-1, side, side))
+        cells.reshape(grid - 1, FINENESS, grid - 1, FINENESS)[rows, :, columns] = classed
+        number, y, x = np.nonzero(classed == MIXED)
+        cell = (rows[number] * FINENESS + y) * (self.samples - 1) + columns[number] * FINENESS + x
+        at = (y * side + x + np.array([[0], [1], [side], [side + 1]])) * len(patch) + number
         flat = fine.reshape(len(fine), -1)
-        return cells, Seams.of(np.take(flat, at, axis=1), inner.ravel()[at], place, cells.size)
+        return cells, Seams.of(np.take(flat, at, axis=1), inner.ravel()[at], cell)
+
+    def _corners(self, patch: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which of the network's samples are the corners of patches ``(K,)``, ``(4, K)``."""
+        grid = self.coarse.shape[-1]
+        rows, columns = np.divmod(patch, grid - 1)
+        return rows * grid + columns + np.array([[0], [1], [grid], [grid + 1]])
+
+    @cached_property
+    def _seam_of(self) -> NDArray[np.int32]:
+        """The number of each cell among the seams; -1 where no label changes."""
+        number = np.full(self.cells.size, -1, np.int32)
+        number[self.seams.cell] = np.arange(len(self.seams.cell))
+        return number
 
     def labels_at(self, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The class that leads at positions ``(P,)`` among the samples, in or next to a seam."""
@@ -133,145 +182,9 @@ class Surface:
         np.minimum(i, last, out=i)
         np.minimum(j, last, out=j)
         cell = j * np.int32(last + 1) + i
-        seam = np.take(self.seams.index, cell)
+        seam = np.take(self._seam_of, cell)
         labels = self.seams.labels(seam, u - i, v - j)
         # A position on the rim between two cells may have been rounded into the calm one.
         calm = np.flatnonzero(seam < 0)
         labels[calm] = self.cells.ravel()[cell[calm]]
         return labels
-
-
-@dataclass(frozen=True, eq=False)
-class Seams:
-    """The M cells of a surface in which labels change, ready to be read at any point.
-
-    In most of them two classes meet and every other class lies below one of the two at all four
-    corners, so it cannot win inside: the sign of one bilinear difference decides. In the others
-    a few more classes are rivals.
-
-    Attributes:
-        cell: which of the surface's cells each is, row by row, ``(M,)``.
-        index: the number of each of the surface's cells among the M; -1 where none changes.
-        pair: the two classes, ``(2, M)``, the lower id first.
-        difference: logit of the first less that of the second as ``d0 + d1 u + d2 v + d3 u v``,
-            u and v running from 0 to 1 across the cell, ``(M, 4)``.
-        rank: each cell's place among the K where a third class may win, ``(M,)``; -1 elsewhere.
-        rivals: the R classes that may win in those, ``(R, K)``, by id; fewer are filled up with
-            classes that cannot.
-        heights: the rivals' logits, in the same form, ``(4, R, K)``.
-    """
-
-    cell: NDArray[np.int64]
-    index: NDArray[np.int32]
-    pair: NDArray[np.uint8]
-    difference: NDArray[np.float32]
-    rank: NDArray[np.int32]
-    rivals: NDArray[np.uint8]
-    heights: NDArray[np.float32]
-
-    @classmethod
-    def of(
-        cls,
-        at: NDArray[np.float32],
-        winners: NDArray[np.uint8],
-        cell: NDArray[np.int64],
-        cells: int,
-    ) -> Seams:
-        """From the M cells' corners.
-
-        Args:
-            at: logits, ``(C, 4, M)``.
-            winners: the class that wins there, ``(4, M)``.
-            cell: which cells they are, ``(M,)``.
-            cells: how many the surface has.
-        """
-        many = np.arange(len(cell), dtype=np.int32)
-        index = np.full(cells, -1, np.int32)
-        index[cell] = many
-        first, second = winners.min(axis=0), winners.max(axis=0)
-        low, high = at[first, :, many].T, at[second, :, many].T  # (4, M)
-        # (C, M)
-        may_win = np.logical_and((at > low).any(axis=1), (at > high).any(axis=1))
-        several = np.flatnonzero(may_win.any(axis=0))
-        rank = np.full(len(cell), -1, np.int32)
-        rank[several] = many[: len(several)]
-        may_win[first, many] = may_win[second, many] = True
-        able = may_win[:, several]
-        most = int(able.sum(axis=0).max(initial=0))
-        rivals = np.sort(np.argsort(~able, axis=0, kind="stable")[:most], axis=0)
-        return cls(
-            cell,
-            index,
-            np.stack([first, second]),
-            np.stack(_polynomial(low - high), axis=1),
-            rank,
-            rivals.astype(np.uint8),
-            np.stack(_polynomial(at[rivals, :, several].transpose(2, 0, 1))),
-        )
-
-    def labels(
-        self, seam: NDArray[np.signedinteger], fu: NDArray[np.float32], fv: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
-        """The class that leads at places within seams.
-
-        Args:
-            seam: their numbers, ``(P,)``.
-            fu: how far across the cell, 0..1, ``(..., P)``.
-            fv: how far down; the two are broadcast against each other.
-        """
-        leads = _at(np.take(self.difference, seam, axis=0).T, fu, fv) >= 0
-        labels = np.where(leads, np.take(self.pair[0], seam), np.take(self.pair[1], seam))
-        third = np.flatnonzero(np.take(self.rank, seam) >= 0)
-        if len(third):
-            rank = self.rank[seam[third]]
-            labels[..., third] = self._of_several(rank, fu[..., third], fv[..., third])
-        return labels
-
-    def _of_several(
-        self, rank: NDArray[np.int32], fu: NDArray[np.float32], fv: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
-        """The rival that leads at places within cells given by their rank, ``(P,)``."""
-        rivals, heights = self.rivals[:, rank], self.heights[:, :, rank]
-        best = _at(heights[:, 0], fu, fv)
-        labels = np.broadcast_to(rivals[0], best.shape).copy()
-        for rival, height in zip(rivals[1:], heights.transpose(1, 0, 2)[1:], strict=True):
-            value = _at(height, fu, fv)
-            np.copyto(labels, rival, where=value > best)
-            np.maximum(best, value, out=best)
-        return labels
-
-
-def _winners(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Argmax over axis 0; plane by plane is several times faster."""
-    best = logits[0].copy()
-    labels = np.zeros(best.shape, np.uint8)
-    for class_id, plane in enumerate(logits[1:], start=1):
-        labels[plane > best] = class_id
-        np.maximum(best, plane, out=best)
-    return labels
-
-
-def _classes(winners: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The class of each cell between four samples ``(..., h, w)``, ``MIXED`` where they differ."""
-    a, b = winners[:, :-1, :-1], winners[:, :-1, 1:]
-    c, d = winners[:, 1:, :-1], winners[:, 1:, 1:]
-    return np.where((a == b) & (a == c) & (a == d), a, MIXED).astype(np.uint8)
-
-
-def _polynomial(corners: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-    """Four bilinear coefficients from the values at a cell's four corners ``(4, ...)``.
-
-    Corners come as upper left, upper right, lower left, lower right.
-    """
-    a, b, c, d = corners
-    return a, b - a, c - a, a - b - c + d
-
-
-def _at(
-    polynomial: NDArray[np.float32], u: NDArray[np.float32], v: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Values ``(..., P)`` of bilinear polynomials ``(4, P)`` within their cells."""
-    d0, d1, d2, d3 = polynomial
-    values: NDArray[np.float32] = (d3 * u + d2) * v
-    values += d1 * u + d0
-    return values

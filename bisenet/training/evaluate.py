@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet import upsample
+from bisenet import upright
 from bisenet.classes import CLASSES, NUM_CLASSES, mirror_lut
 from bisenet.evaluation.metrics import Scores
 from bisenet.images import ImageError, load_image
@@ -62,7 +62,7 @@ def flip_averaged(parser: FaceParser, image: NDArray[np.uint8]) -> NDArray[np.ui
     logits = (face.logits.astype(np.float32) + back.astype(np.float32)) * np.float32(0.5)
     height, width = image.shape[:2]
     crop = face.crop
-    return upsample.read_whole(logits, crop.size, crop.matrix, (height, width))[0]
+    return upright.read_whole(logits, crop.size, crop.matrix, (height, width))[0]
 
 
 def read_as_people_do(file: FaceFile) -> Pair:

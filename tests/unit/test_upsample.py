@@ -4,68 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from bisenet import upsample
-from bisenet.faces import square_crop, whole_crop
-from bisenet.surface import Surface, softmax
+from bisenet.faces import square_crop
+from bisenet.surface import Surface
 from bisenet.upsample import label_window, warp_plane
-
-
-def _random_logits(grid: int = 16, classes: int = 19) -> NDArray[np.float32]:
-    rng = np.random.default_rng(3)
-    return rng.normal(0, 2, (classes, grid, grid)).astype(np.float32)
-
-
-def _at(logits: NDArray[np.float32], points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Logits at points of the crop, ``(C, P)``, by the book."""
-    grid = logits.shape[-1]
-    q = np.clip(points * (grid - 1) / (size - 1), 0, grid - 1)
-    i = np.minimum(q.astype(int), grid - 2)
-    f = q - i
-    a, b, c, d = (logits[:, i[:, 1] + y, i[:, 0] + x] for y in (0, 1) for x in (0, 1))
-    upper, lower = a + (b - a) * f[:, 0], c + (d - c) * f[:, 0]
-    return np.asarray(upper + (lower - upper) * f[:, 1])
-
-
-def test_the_whole_crop_is_labelled_as_the_published_code_does() -> None:
-    torch = pytest.importorskip("torch")
-    logits = _random_logits()
-    wide = torch.nn.functional.interpolate(
-        torch.from_numpy(logits)[None], size=(128, 128), mode="bilinear", align_corners=True
-    )[0].numpy()
-    crop = whole_crop(128, 128, 128)
-    labels, confidence = upsample.read_whole(logits, 128, crop.matrix, (128, 128))
-    lead = np.sort(wide, axis=0)
-    clear = lead[-1] - lead[-2] > 1e-4
-    # Noise has winners that are smaller than the samples are apart; a network's have not.
-    assert (labels == wide.argmax(0))[clear].mean() > 0.999
-    assert (labels == wide.argmax(0))[lead[-1] - lead[-2] > 0.05].all()
-    assert clear.mean() > 0.99
-    assert np.abs(confidence - softmax(wide).max(0)).mean() < 0.02
-
-
-@pytest.mark.parametrize("shape", [(300, 517), (1111, 640), (90, 60), (1, 7)])
-def test_a_whole_photo_of_any_shape_is_read_where_its_pixels_lie(shape: tuple[int, int]) -> None:
-    logits = _random_logits()
-    crop = whole_crop(*shape, 128)
-    labels, confidence = upsample.read_whole(logits, 128, crop.matrix, shape)
-    assert labels.shape == confidence.shape == shape
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    points = crop.to_crop(np.stack([columns.ravel(), rows.ravel()], 1).astype(float))
-    wanted = _at(logits, points, 128)
-    lead = np.sort(wanted, axis=0)
-    same = labels.ravel() == wanted.argmax(0)
-    assert same[lead[-1] - lead[-2] > 0.05].mean() > 0.999
-    wrong = np.abs(confidence.ravel() - softmax(wanted.astype(np.float32)).max(0))
-    assert wrong.mean() < 0.02
+from tests.unit.logits import logits_at, noise
 
 
 @pytest.mark.parametrize(("side", "turn"), [(300.0, 0.0), (310.0, 21.0), (57.0, -140.0)])
 def test_every_pixel_of_a_turned_crop_gets_the_class_that_leads_there(
     side: float, turn: float
 ) -> None:
-    logits = _random_logits()
+    logits = noise()
     crop = square_crop((200.3, 180.8), side, turn, 128, (400, 420))
     labels, covered = label_window(Surface(logits, 128), crop.matrix, crop.window)
     x, y, width, height = crop.window
@@ -74,7 +25,7 @@ def test_every_pixel_of_a_turned_crop_gets_the_class_that_leads_there(
     inside = ((points > 0.1) & (points < 126.9)).all(1)
     assert covered.ravel()[inside].all()
     assert not covered.ravel()[((points < -1) | (points > 128)).any(1)].any()
-    wanted = _at(logits, points[inside], 128)
+    wanted = logits_at(logits, points[inside], 128)
     lead = np.sort(wanted, axis=0)
     # Noise has winners that are smaller than the samples are apart; a network's have not.
     same = labels.ravel()[inside] == wanted.argmax(0)
@@ -100,7 +51,7 @@ def test_a_disc_comes_back_where_it_was(turn: float) -> None:
 
 
 def test_strips_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    surface = Surface(_random_logits(), 128)
+    surface = Surface(noise(), 128)
     crop = square_crop((100, 100), 150, 12, 128, (200, 200))
     whole, _ = label_window(surface, crop.matrix, crop.window)
     monkeypatch.setattr(upsample, "STRIP_PIXELS", 1700)
@@ -125,7 +76,7 @@ def test_boundaries_at_24_megapixels_are_no_stairs() -> None:
 
 
 def test_confidence_is_read_between_samples() -> None:
-    surface = Surface(_random_logits(), 128)
+    surface = Surface(noise(), 128)
     ramp = np.tile(np.arange(surface.confidence.shape[0], dtype=np.float32), (61, 1))
     crop = square_crop((50, 50), 64, 0, 128, (100, 100))
     values = warp_plane(ramp, surface, crop.matrix, (30, 40, 20, 3))
@@ -136,7 +87,7 @@ def test_confidence_is_read_between_samples() -> None:
 @pytest.mark.parametrize("turn", [0.0, 33.0])
 def test_a_plane_on_a_large_photo_is_warped_small_and_enlarged(turn: float) -> None:
     """A slope comes back as it is, wherever the warp reads it from."""
-    surface = Surface(_random_logits(), 128)
+    surface = Surface(noise(), 128)
     n = surface.samples
     slope = np.add.outer(np.arange(n), 2 * np.arange(n)).astype(np.float32)
     crop = square_crop((1000, 900), 1500, turn, 128, (1801, 2003))
