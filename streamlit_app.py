@@ -7,12 +7,16 @@ import streamlit as st
 
 from bisenet.dashboard import shell
 
+PICTURES = Path(shell.__file__).parent
 st.set_page_config(
     page_title="BiSeNet Face Parsing",
-    page_icon=str(Path(__file__).parent / "bisenet" / "dashboard" / "icon.png"),
+    page_icon=str(PICTURES / "icon.png"),
     layout="wide",
     initial_sidebar_state="collapsed",
 )
+st.logo(str(PICTURES / "logo.svg"))
+# Streamlit leaves room for a toolbar that is off; without it photo and tools fit a laptop's screen.
+st.html("<style>.stMainBlockContainer { padding-top: 4.75rem }</style>")
 page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", icon=":material/face:", default=True),

@@ -55,6 +55,7 @@ class FaceParser:
         self.input_size = self.weights.input_size
         self._engine = open_engine(engine, weights)
         self._finder = Finder(self._engine.infer_pixels)
+        self._is_warm = False
 
     @property
     def engine(self) -> EngineInfo:
@@ -124,6 +125,7 @@ class FaceParser:
             faces = views if framing == "whole" else ()
             if progress is not None:
                 progress(1, 1)
+        warm_up, self._is_warm = not self._is_warm, True
         return Parsing(
             image=pixels,
             mask=mask,
@@ -134,6 +136,7 @@ class FaceParser:
             weights=self.weights.name,
             notices=tuple(notices),
             left_out=left_out,
+            warm_up=warm_up,
             views=views,
             owner=owner,
         )

@@ -83,6 +83,7 @@ class Parsing:
         weights: the name of the weights.
         notices: sentences for people about what was done or left out.
         left_out: how many faces were found beyond the most that may be parsed.
+        warm_up: whether it was the parser's first, which also pays for memory and kernels.
         views: what the network saw: the faces, or the whole image as one where there are none.
         owner: ``(H, W)`` uint8, the id of the view that each pixel's label comes from; 0 beyond.
     """
@@ -96,6 +97,7 @@ class Parsing:
     weights: str = ""
     notices: tuple[str, ...] = ()
     left_out: int = 0
+    warm_up: bool = False
     views: tuple[Face, ...] = field(default=(), repr=False)
     owner: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8), repr=False)
 

@@ -37,7 +37,7 @@ class Run:
     Attributes:
         session: a random mark of the session that asked, to tell its runs from others'.
         source: ``page``, ``api`` or ``batch``.
-        warm_up: the first parse on this engine in this process: it pays for memory and kernels.
+        warm_up: a parser's first parse, which also pays for memory and kernels.
         waited: milliseconds in the queue, not part of the stages.
         stages: stage to milliseconds, in the order in which they ran.
     """
@@ -85,7 +85,6 @@ class RunLog:
         self._capacity = capacity or (ON_DISK if path else IN_MEMORY)
         self._lock = threading.Lock()
         self._recent: deque[Run] = deque(maxlen=min(self._capacity, IN_MEMORY))
-        self._warm: set[tuple[str, ...]] = set()
         self._listeners: list[Callable[[Run], None]] = []
         self._database = self._open(path) if path else None
 
@@ -128,10 +127,6 @@ class RunLog:
         """
         height, width = parsing.mask.shape
         engine = parsing.engine
-        key = (parsing.weights, str(engine))
-        with self._lock:
-            warm_up = key not in self._warm
-            self._warm.add(key)
         run = Run(
             at=time.time(),
             session=session,
@@ -144,7 +139,7 @@ class RunLog:
             input_size=input_size,
             megapixels=round(height * width / 1e6, 2),
             faces=len(parsing.faces),
-            warm_up=warm_up,
+            warm_up=parsing.warm_up,
             waited=waited,
             stages=MappingProxyType(dict(parsing.timings)),
         )

@@ -62,4 +62,4 @@ areas, stages = st.columns([3, 2], gap="large")
 areas.plotly_chart(charts.area_chart(measured.regions), key="areas", config=charts.CONFIG)
 stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages", config=charts.CONFIG)
 height, width = parsing.mask.shape
-stages.caption(f"{width} x {height} px, {parsing.engine}, weights {parsing.weights}.")
+stages.caption(f"{width} x {height} px, {shell.said_of(parsing)}")

@@ -17,7 +17,7 @@ faces = "1 face" if len(parsing.faces) == 1 else f"{len(parsing.faces)} faces"
 st.plotly_chart(timing_charts.waterfall(parsing.timings), config=charts.CONFIG, key="waterfall")
 st.caption(
     f"{view.name}: {width * height / 1e6:.2g} megapixels, {faces}, on "
-    f"{parsing.engine}, weights {parsing.weights}. {parsing.engine.reason}"
+    f"{shell.said_of(parsing)} {parsing.engine.reason}"
 )
 downloads.csv("This parse, CSV", stages, f"{PurePath(view.name).stem}-timings.csv")
 

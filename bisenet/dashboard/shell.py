@@ -53,9 +53,8 @@ def gallery() -> Gallery:
 
 
 def sidebar() -> None:
-    """Name, weights and privacy, on every page."""
+    """Weights and privacy, on every page."""
     with st.sidebar:
-        st.markdown("### BiSeNet Face Parsing")
         st.caption("Nineteen regions of a face, pixel by pixel.")
         entries = weights.catalog()
         if not entries:
@@ -94,6 +93,14 @@ def current_id() -> str:
     """The id of what the page looks at: the selected photo's, or ``SAMPLE``."""
     photo = gallery().current
     return photo.id if photo else SAMPLE
+
+
+def said_of(parsing: Parsing) -> str:
+    """What ran a parse, and why it took longer than the next will, in a sentence or two."""
+    ran = f"{parsing.engine}, weights {parsing.weights}."
+    if not parsing.warm_up:
+        return ran
+    return f"{ran} It was the network's first parse since it was loaded; the next ones are faster."
 
 
 def view_of(photo_id: str, weights_name: str) -> View:

@@ -141,6 +141,11 @@ def test_a_whole_image_is_labelled_as_published(parser: FaceParser) -> None:
     assert np.array_equal(face.mask, parsing.mask)
 
 
+def test_only_the_first_parse_is_a_warm_up() -> None:
+    parser, photo = FaceParser(), np.zeros((64, 64, 3), np.uint8)
+    assert [parser.parse(photo, framing="whole").warm_up for _ in range(3)] == [True, False, False]
+
+
 def test_faces_boxed_by_hand(parser: FaceParser) -> None:
     photo = np.asarray(samples.astronaut())
     boxes: list[Box] = [(175, 60, 275, 185), (350, 350, 450, 450)]
