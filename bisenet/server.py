@@ -33,6 +33,7 @@ from bisenet.gate import process_gate
 from bisenet.runlog import process_log
 from bisenet.serving import logs, openapi
 from bisenet.serving.api import ParseRoute
+from bisenet.serving.headroom import Headroom
 from bisenet.serving.lifecycle import Lifecycle
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.models import Models
@@ -119,6 +120,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
         middleware=[
             Middleware(logs.RequestLog, metrics=metrics),
             Middleware(Security, settings=settings),
+            Middleware(Headroom),
         ],
         on_script_error=script_failed,
     )

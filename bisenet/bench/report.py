@@ -11,9 +11,10 @@ from importlib import metadata
 from typing import Any
 
 from bisenet.bench import contestants, crowd, measure, pipeline, process, profile
+from bisenet.cgroup import cpu_quota
 from bisenet.engines import EngineError, cpu
 from bisenet.parser import FaceParser
-from bisenet.threads import cpu_quota, thread_count, usable_cpus
+from bisenet.threads import thread_count, usable_cpus
 
 SCHEMA = 1
 _PACKAGES = ("openvino", "torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow")

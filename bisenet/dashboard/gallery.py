@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bisenet import export
+from bisenet.dashboard.view_store import ViewStore
 from bisenet.faces import Box
 from bisenet.images import display_name, read_photo
 from bisenet.parser import MAX_FACES, Parsing
@@ -147,13 +149,23 @@ class Gallery:
 
     At most ``max_photos`` photos or ``max_bytes`` of their files are kept, and as many bytes of
     parsed views; the oldest go first. A view that went is made again when it is next looked at.
+
+    Args:
+        views: where the views are kept, with those of other sessions; they end with the gallery.
     """
 
-    def __init__(self, max_photos: int = MAX_PHOTOS, max_bytes: int = MAX_BYTES):
+    def __init__(
+        self,
+        max_photos: int = MAX_PHOTOS,
+        max_bytes: int = MAX_BYTES,
+        views: ViewStore[View] | None = None,
+    ):
         self.max_photos = max_photos
         self.max_bytes = max_bytes
         self._photos: OrderedDict[str, StoredPhoto] = OrderedDict()
-        self._views: OrderedDict[tuple[str, str, Wish], View] = OrderedDict()
+        self._views = ViewStore[View](max_bytes) if views is None else views
+        self._owner = object()
+        weakref.finalize(self, self._views.forget, self._owner)
         self._wishes: dict[str, Wish] = {}
         self.selected: str | None = None
 
@@ -185,15 +197,14 @@ class Gallery:
         """Forget a photo; the newest of the others is looked at next."""
         self._photos.pop(photo_id, None)
         self._wishes.pop(photo_id, None)
-        for key in [key for key in self._views if key[0] == photo_id]:
-            del self._views[key]
+        self._views.forget(self._owner, photo_id)
         if self.selected == photo_id:
             self.selected = next(reversed(self._photos), None)
 
     def clear(self) -> None:
         """Forget every photo."""
         self._photos.clear()
-        self._views.clear()
+        self._views.forget(self._owner)
         self._wishes.clear()
         self.selected = None
 
@@ -208,10 +219,10 @@ class Gallery:
     def view(self, photo_id: str, weights: str, make: Callable[[], View]) -> View:
         """The parsed view of a photo under some weights, as wished, made on first use."""
         key = (photo_id, weights, self.wish(photo_id))
-        view = self._views.pop(key, None) or make()
-        self._views[key] = view
-        while len(self._views) > 1 and sum(v.nbytes for v in self._views.values()) > self.max_bytes:
-            self._views.popitem(last=False)
+        view = self._views.get(self._owner, key)
+        if view is None:
+            view = make()
+            self._views.put(self._owner, key, view, self.max_bytes)
         return view
 
     def _photo_bytes(self) -> int:

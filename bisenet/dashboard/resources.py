@@ -9,6 +9,7 @@ import streamlit as st
 
 from bisenet import samples
 from bisenet.dashboard.gallery import View, make_view
+from bisenet.dashboard.view_store import ViewStore, view_bytes
 from bisenet.parser import FaceParser
 from bisenet.turns import parse_in_turn
 
@@ -22,6 +23,12 @@ SAMPLE = "sample"
 def get_parser(weights: str) -> FaceParser:
     """One parser a set of weights, shared by all sessions."""
     return FaceParser(weights)
+
+
+@st.cache_resource(show_spinner=False)
+def view_store() -> ViewStore[View]:
+    """Where the sessions' parsed photos are kept, bounded together."""
+    return ViewStore(view_bytes())
 
 
 @st.cache_resource(show_spinner="Parsing the sample…", max_entries=4)

@@ -47,7 +47,7 @@ def wanted_page() -> str | None:
 def gallery() -> Gallery:
     """This session's photos."""
     if "gallery" not in st.session_state:
-        st.session_state["gallery"] = Gallery()
+        st.session_state["gallery"] = Gallery(views=resources.view_store())
     kept: Gallery = st.session_state["gallery"]
     return kept
 

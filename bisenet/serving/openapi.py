@@ -20,7 +20,7 @@ ERRORS: dict[int, tuple[str, ...]] = {
     422: ("bad_image",),
     429: ("queue_full",),
     500: ("error",),
-    503: ("loading", "draining", "not_ready"),
+    503: ("loading", "draining", "not_ready", "memory_full"),
 }
 _DESCRIPTIONS = {
     400: "The form is malformed, holds no photo, or an option is unknown.",
@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
     422: "The photo is damaged, empty, or has too many pixels.",
     429: "As many photos wait as may wait.",
     500: "A fault of the server's; the log has the request's id.",
-    503: "The server is loading or going away; another replica, or a moment, will do.",
+    503: "The server is loading, going away or full; another replica, or a moment, will do.",
 }
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}

@@ -21,6 +21,7 @@ VARIABLES: dict[str, str] = {
     "BISENET_THREADS": "threads of the engine (the number of cores)",
     "BISENET_MAX_RUNNING": "parses at a time (1)",
     "BISENET_MAX_WAITING": "parses that may wait; one more is refused with 429 (32)",
+    "BISENET_VIEWS_MB": "MB of parsed photos kept for all sessions (a quarter of the memory)",
     "BISENET_DRAIN_SECONDS": "after SIGTERM: not ready, but still answering, for this long (5)",
     "BISENET_SHUTDOWN_SECONDS": "after SIGTERM: gone by then, whatever still runs (30)",
     "BISENET_BODY_SECONDS": "the time that a photo may take to arrive (60)",

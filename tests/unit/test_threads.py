@@ -9,63 +9,7 @@ from pathlib import Path
 import pytest
 
 from bisenet import threads
-
-
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="ascii")
-    return root
-
-
-@pytest.mark.parametrize(
-    ("files", "quota"),
-    [
-        ({}, None),
-        ({"sys/fs/cgroup/cpu.max": "max 100000"}, None),
-        ({"sys/fs/cgroup/cpu.max": "200000 100000"}, 2.0),
-        (
-            {
-                "proc/self/cgroup": "0::/kubepods/pod1",
-                "sys/fs/cgroup/kubepods/pod1/cpu.max": "max 100000",
-                "sys/fs/cgroup/kubepods/cpu.max": "150000 100000",
-                "sys/fs/cgroup/cpu.max": "400000 100000",
-            },
-            1.5,
-        ),
-        (
-            # A container that sees its own group as the root while /proc names the host's path.
-            {
-                "proc/self/cgroup": "0::/../../other",
-                "sys/fs/cgroup/cpu.max": "300000 100000",
-            },
-            3.0,
-        ),
-        (
-            {
-                "proc/self/cgroup": "4:memory:/docker/a\n3:cpu,cpuacct:/docker/a",
-                "sys/fs/cgroup/cpu/docker/a/cpu.cfs_quota_us": "250000",
-                "sys/fs/cgroup/cpu/docker/a/cpu.cfs_period_us": "100000",
-                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
-                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-            },
-            2.5,
-        ),
-        (
-            {
-                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "50000",
-                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
-            },
-            0.5,
-        ),
-        ({"sys/fs/cgroup/cpu.max": "what is this"}, None),
-    ],
-)
-def test_the_smallest_quota_on_the_way_up_counts(
-    tmp_path: Path, files: dict[str, str], quota: float | None
-) -> None:
-    assert threads.cpu_quota(write(tmp_path, files)) == quota
+from tests.unit.test_cgroup import write
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""Nothing large is let in while the memory is nearly full.
+
+Photos and zips stay in memory, so a few people with large ones could bring the container to its
+limit, where the kernel kills it and with it everyone's session. One of them is told to come back
+instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import mmap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bisenet.cgroup import memory_limit
+
+# Of the container's memory: what parses that run meanwhile may need stays free.
+SHARE = 0.8
+# Smaller bodies are let in: they are clicks and small photos.
+LARGE = 1 << 20
+# Seconds between two searches for memory that can be given back: each takes a while.
+_PAUSE = 5.0
+LOG = logging.getLogger("bisenet.server")
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds now; 0 where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * mmap.PAGESIZE
+
+
+def give_back_memory() -> None:
+    """Return what Python and the C library keep for later to the system."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
+    if trim is not None:
+        trim(0)
+
+
+class Headroom:
+    """ASGI middleware: 503 for large bodies that the memory has no room for.
+
+    Args:
+        limit: bytes that the process may use; None lets everything in.
+        resident: tells what it uses.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit: int | None = None,
+        resident: Callable[[], int] = resident_bytes,
+    ):
+        self.app = app
+        self._limit = limit or memory_limit()
+        self._resident = resident
+        self._arriving = 0
+        self._given_back = float("-inf")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or refuse."""
+        size = _body_size(scope)
+        if size < LARGE:
+            await self.app(scope, receive, send)
+        elif not await self._has_room(size):
+            LOG.warning("no room for a body", extra={"fields": {"bytes": size}})
+            await _refusal(scope)(scope, receive, send)
+        else:
+            self._arriving += size
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self._arriving -= size
+
+    async def _has_room(self, size: int) -> bool:
+        if self._limit is None:
+            return True
+        most = SHARE * self._limit - self._arriving - size
+        if self._resident() > most and time.monotonic() > self._given_back + _PAUSE:
+            self._given_back = time.monotonic()
+            await run_in_threadpool(give_back_memory)
+        return self._resident() <= most
+
+
+def _body_size(scope: Scope) -> int:
+    if scope["type"] != "http":
+        return 0
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+def _refusal(scope: Scope) -> JSONResponse:
+    message = "The server's memory is full at the moment. Try again in a minute."
+    body = {"id": scope["state"]["id"], "error": {"code": "memory_full", "message": message}}
+    # The body may still be on its way; without this the connection would wait for it.
+    headers = {"retry-after": "60", "connection": "close", "cache-control": "no-store"}
+    return JSONResponse(body, 503, headers)
