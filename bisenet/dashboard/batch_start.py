@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import LeftOut
 from bisenet.batch.sources import MAX_PHOTOS, MAX_TOTAL_BYTES
-from bisenet.dashboard import batch_desk, batch_results
+from bisenet.dashboard import batch_desk, batch_results, framing_choice
 from bisenet.dashboard.intake import zip_limit_mb
 from bisenet.engines import EngineError
 from bisenet.images import EXTENSIONS, MAX_BYTES
-from bisenet.parser import FramingName
 from bisenet.weights import WeightsError
-
-_FRAMINGS = {"auto": "Photos", "whole": "Aligned face crops"}
 
 
 def start() -> None:
@@ -35,17 +30,7 @@ def start() -> None:
         max_upload_size=limit,
         key=batch_desk.upload_key(),
     )
-    framing = st.segmented_control(
-        "The files are",
-        list(_FRAMINGS),
-        format_func=_FRAMINGS.__getitem__,
-        default="auto",
-        required=True,
-        key="batch-framing",
-        persist_state="session",
-        help="In photos, faces are searched first. Aligned face crops are parsed as they are, "
-        "one face each, which is several times faster.",
-    )
+    framing = framing_choice.choose("The files are", "auto", "batch-framing")
     count = len(files)
     if st.button(
         f"Parse {count:,} {'file' if count == 1 else 'files'}" if count else "Parse",
@@ -55,7 +40,7 @@ def start() -> None:
         key="batch-start",
     ):
         try:
-            batch_desk.begin(files, cast(FramingName, framing or "auto"))
+            batch_desk.begin(files, framing)
         except WeightsError as error:
             st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
             return

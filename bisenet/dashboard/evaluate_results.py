@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from bisenet.dashboard import downloads, evaluate_charts, evaluate_intake
+from bisenet.dashboard import downloads, evaluate_charts, evaluate_intake, framing_choice
 from bisenet.dashboard.charts import CONFIG
 from bisenet.dashboard.evaluate_desk import Desk
 from bisenet.dashboard.tables import region_column_config, region_columns
@@ -19,7 +19,6 @@ from bisenet.timing import duration
 
 _NO_BREAK = "\u00a0"
 _SCORES = {"iou": "IoU", "f1": "F1"}
-_FRAMINGS = {"whole": "aligned face crops", "auto": "photos"}
 
 
 def headline(outcome: Outcome) -> None:
@@ -59,8 +58,9 @@ def headline(outcome: Outcome) -> None:
                 # Two decimals where two stand against each other.
                 st.metric(label, f"{100 * value:.{2 if two else 1}f} %", help=hint, border=True)
     pixels = sum(int(score.confusion.sum()) for score in outcome.scores_of(0))
+    parsed_as = framing_choice.TITLES[outcome.framing].lower()
     st.caption(
-        f"Parsed as {_FRAMINGS[outcome.framing]}: {pixels / 1e6:,.1f} million pixels that count, "
+        f"Parsed as {parsed_as}: {pixels / 1e6:,.1f} million pixels that count, "
         f"in {duration(outcome.seconds).replace(' ', _NO_BREAK)}."
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import streamlit as st
@@ -12,19 +11,17 @@ import streamlit as st
 from bisenet import weights
 from bisenet.archives import LeftOut
 from bisenet.classes import CLASSES
-from bisenet.dashboard import evaluate_desk, evaluate_intake, shell
+from bisenet.dashboard import evaluate_desk, evaluate_intake, framing_choice, shell
 from bisenet.dashboard.evaluate_desk import Desk, Entry, Setup
 from bisenet.engines import ENGINES, EngineError
 from bisenet.engines.choice import candidates, installed
 from bisenet.evaluation import labels
 from bisenet.evaluation.labels import ORDER_TITLES, Labelling
 from bisenet.evaluation.reading import Survey, split_by_ids
-from bisenet.parser import FramingName
 
 _MAPPING = "mapping"
 # A grey photo taken for a mask has hundreds: nobody wants to say what each of them means.
 _MOST_IDS = 64
-_FRAMINGS = {"whole": "Aligned face crops", "auto": "Photos"}
 _ENGINES = {
     "auto": "the fastest here",
     "openvino": "OpenVINO f32",
@@ -92,24 +89,12 @@ def _choose(survey: Survey, problems: Sequence[LeftOut]) -> Setup:
     with left:
         labelling = _labelling(survey)
     with right:
-        framing = st.segmented_control(
-            "The photos are",
-            list(_FRAMINGS),
-            format_func=_FRAMINGS.__getitem__,
-            default="whole",
-            required=True,
-            key="evaluate-framing",
-            persist_state="session",
-            help="Aligned face crops are parsed as they are. In photos, faces are searched first, "
-            "and what lies beyond them is background.",
-        )
+        framing = framing_choice.choose("The photos are", "whole", "evaluate-framing")
         entries = [_contestant("A", "network", shell.current_weights())]
         if st.toggle("Compare with a second one", key="evaluate-two", persist_state="session"):
             entries.append(_contestant("B", "second network", entries[0].weights))
     good, bad = split_by_ids(survey.checked, labelling)
-    return Setup(
-        labelling, cast(FramingName, framing or "whole"), tuple(entries), good, (*problems, *bad)
-    )
+    return Setup(labelling, framing, tuple(entries), good, (*problems, *bad))
 
 
 def summary(survey: Survey) -> str:

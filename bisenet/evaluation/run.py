@@ -14,7 +14,7 @@ from bisenet.evaluation import scoring
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.reading import Checked, Read, mask_ids
 from bisenet.images import read_photo
-from bisenet.parsing import Parsing
+from bisenet.parser import FramingName, Parsing
 from bisenet.stopping import Cancelled
 from bisenet.timing import duration
 
@@ -50,7 +50,7 @@ class Outcome:
     contestants: tuple[Contestant, ...]
     photos: tuple[scoring.ScoredPhoto, ...]
     problems: tuple[LeftOut, ...]
-    framing: str
+    framing: FramingName
     labels: str
     seconds: float
     stopped: bool
@@ -65,7 +65,7 @@ def evaluate(
     read: Read,
     labelling: Labelling,
     contestants: Sequence[tuple[Contestant, Parse]],
-    framing: str,
+    framing: FramingName,
     progress: Callable[[float, str], None] = lambda _share, _what: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
