@@ -94,6 +94,9 @@ class View:
     labels_png: bytes
     confidence_png: bytes
     notices: tuple[str, ...] = ()
+    _of_faces: dict[int, pd.DataFrame] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def faces(self) -> list[dict[str, Any]]:
@@ -109,12 +112,17 @@ class View:
         return _display_scale(*self.parsing.mask.shape)
 
     def of_face(self, face_id: int | None) -> View:
-        """The same view with one face's labels and measurements; all of it for None."""
+        """The same view with one face's labels and measurements; all of it for None.
+
+        A face is measured once: pages ask anew at every click.
+        """
         face = next((f for f in self.parsing.faces if f.id == face_id), None)
         if face is None or len(self.parsing.faces) == 1:
             return self
         parsing = dataclasses.replace(self.parsing, mask=face.mask)
-        return dataclasses.replace(self, parsing=parsing, regions=measure_regions(parsing))
+        if face.id not in self._of_faces:
+            self._of_faces[face.id] = measure_regions(parsing)
+        return dataclasses.replace(self, parsing=parsing, regions=self._of_faces[face.id])
 
     @property
     def nbytes(self) -> int:

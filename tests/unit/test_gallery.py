@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bisenet import samples
 from bisenet.dashboard.gallery import Gallery, StoredPhoto, View, Wish, make_view
+from bisenet.faces import Box
 from bisenet.images import ImageError
 from bisenet.parser import FaceParser
 
@@ -108,6 +110,20 @@ def test_views_are_bounded_too(maker: Callable[[], View]) -> None:
     views = [gallery.view(photo.id, "w", maker) for photo in photos]
     assert gallery.view(photos[-1].id, "w", maker) is views[-1]
     assert gallery.view(photos[0].id, "w", maker) is not views[0]
+
+
+def test_a_face_is_measured_once(parser: FaceParser) -> None:
+    boxes: list[Box] = [(175, 60, 275, 185), (350, 350, 450, 450)]
+    photo = np.asarray(samples.astronaut())
+    view = make_view(photo, "two", lambda pixels: parser.parse(pixels, boxes=boxes))
+    first, second = (face.id for face in view.parsing.faces)
+    of_first = view.of_face(first)
+    assert np.array_equal(of_first.parsing.mask, view.parsing.faces[0].mask)
+    assert view.of_face(first).regions is of_first.regions
+    areas = {face: view.of_face(face).regions["area_px"].sum() for face in (first, second)}
+    assert areas[first] == areas[second] == view.parsing.mask.size
+    assert not view.of_face(second).regions.equals(of_first.regions)
+    assert view.of_face(None) is view
 
 
 def test_a_large_photo_is_shown_smaller_but_measured_whole(parser: FaceParser) -> None:
