@@ -12,7 +12,6 @@ import gc
 import logging
 import mmap
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -52,19 +51,12 @@ class Headroom:
     """ASGI middleware: 503 for large bodies that the memory has no room for.
 
     Args:
-        limit: bytes that the process may use; None lets everything in.
-        resident: tells what it uses.
+        limit: bytes that the process may use; by default what its container or machine has.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        limit: int | None = None,
-        resident: Callable[[], int] = resident_bytes,
-    ):
+    def __init__(self, app: ASGIApp, limit: int | None = None):
         self.app = app
         self._limit = limit or memory_limit()
-        self._resident = resident
         self._arriving = 0
         self._given_back = float("-inf")
 
@@ -87,10 +79,10 @@ class Headroom:
         if self._limit is None:
             return True
         most = SHARE * self._limit - self._arriving - size
-        if self._resident() > most and time.monotonic() > self._given_back + _PAUSE:
+        if resident_bytes() > most and time.monotonic() > self._given_back + _PAUSE:
             self._given_back = time.monotonic()
             await run_in_threadpool(give_back_memory)
-        return self._resident() <= most
+        return resident_bytes() <= most
 
 
 def _body_size(scope: Scope) -> int:

@@ -147,11 +147,14 @@ def test_without_affinity_uploads_fail_as_streamlit_says(
         def scenario(browser: Browser) -> list[int]:
             person = Person(browser, balancer.url)
             # Which replica gets the socket and which the upload is a matter of turns, so a few
-            # uploads are needed to be sure of meeting the wrong one.
+            # uploads are needed, every second one after a request more, to be sure of meeting the
+            # wrong one.
             statuses: list[int] = []
             while len(statuses) < 4 and 400 not in statuses:
                 person.open()
                 person.sees_the_page()
+                if len(statuses) % 2:
+                    ask(balancer.url, "/healthz")
                 statuses.append(person.uploads(f"photo-{len(statuses)}.jpg"))
             return statuses
 
