@@ -62,7 +62,7 @@ class Seams:
         several = np.argsort(-count, kind="stable")[: np.count_nonzero(count > 2)]
         rank = np.full(len(cell), -1, np.int32)
         rank[several] = many[: len(several)]
-        most = int(count.max(initial=0)) if len(several) else 0
+        most = int(count[several].max(initial=0))
         rivals = np.argsort(~able[:, several], axis=0, kind="stable")[:most]
         return cls(
             cell,

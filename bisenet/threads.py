@@ -14,6 +14,7 @@ import cv2
 from threadpoolctl import threadpool_limits
 
 from bisenet.cgroup import cpu_quota
+from bisenet.environment import whole_number
 
 VARIABLE = "BISENET_THREADS"
 
@@ -24,12 +25,7 @@ def thread_count() -> int:
     Raises:
         ValueError: ``BISENET_THREADS`` is not a whole number of at least 1.
     """
-    text = os.environ.get(VARIABLE)
-    if not text:
-        return usable_cpus()
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{VARIABLE} must be a whole number of at least 1, not {text!r}.")
-    return int(text)
+    return whole_number(VARIABLE) or usable_cpus()
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -22,7 +23,6 @@ BLOCK_PIXELS = 1 << 20
 # Up to so many of the photo's pixels along a patch, one in which two classes meet is read at once:
 # it costs less than to look for the cells that their boundary crosses.
 PATCH_PIXELS = 30
-_MOST = 1 << 32
 
 
 def read_whole(
@@ -115,13 +115,14 @@ class _Frame:
     ) -> None:
         """Set the labels within seams, or those of them that ``which`` holds."""
         down, across = np.divmod(seams.cell, len(self.columns.count))
-        extent = self.rows.count[down] * _MOST + self.columns.count[across]
-        for alike in np.unique(extent).tolist():
-            height, width = divmod(alike, _MOST)
-            chosen = extent == alike if which is None else (extent == alike) & which
-            seam = np.flatnonzero(chosen)
+        heights, widths = self.rows.count[down], self.columns.count[across]
+        wanted = (heights > 0) & (widths > 0)
+        if which is not None:
+            wanted &= which
+        for height, width in product(np.unique(heights).tolist(), np.unique(widths).tolist()):
+            seam = np.flatnonzero(wanted & (heights == height) & (widths == width))
             step = max(1, BLOCK_PIXELS // max(1, height * width))
-            for start in range(0, len(seam) if height and width else 0, step):
+            for start in range(0, len(seam), step):
                 self._put_alike(labels, seams, seam[start : start + step], (height, width))
 
     def _put_alike(

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bisenet.memory import peak_bytes, resident_bytes
+
 _SCRIPT = """
 import json, sys, time
 start = time.perf_counter()
@@ -66,16 +68,7 @@ def starts(engine: str = "auto", weights: str = "default") -> tuple[Start, Start
 
 def memory() -> dict[str, float]:
     """Resident and peak memory of this process, MB (2**20 bytes); 0 where it cannot be told."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        sizes = dict(line.split(":", 1) for line in status.splitlines())
-        # Not getrusage: its maximum starts at what the parent held before this process began.
-        return {
-            name: int(sizes[key].split()[0]) / 2**10
-            for name, key in (("resident_mb", "VmRSS"), ("peak_mb", "VmHWM"))
-        }
-    except (OSError, KeyError, ValueError):  # not Linux
-        return {"resident_mb": 0.0, "peak_mb": 0.0}
+    return {"resident_mb": resident_bytes() / 2**20, "peak_mb": peak_bytes() / 2**20}
 
 
 def _start(engine: str, weights: str, cache: str, folder: str) -> Start:

@@ -6,13 +6,13 @@ view that went is made again when its session next looks at the photo.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from bisenet.cgroup import memory_limit
+from bisenet.environment import whole_number
 
 VARIABLE = "BISENET_VIEWS_MB"
 # Of what the container may use; the rest is for the files, for parsing and for the network.
@@ -93,9 +93,5 @@ def view_bytes() -> int:
     Raises:
         ValueError: ``BISENET_VIEWS_MB`` is not a whole number of at least 1.
     """
-    text = os.environ.get(VARIABLE)
-    if not text:
-        return int(SHARE * (memory_limit() or _UNKNOWN))
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{VARIABLE} must be a whole number of at least 1, not {text!r}.")
-    return int(text) * 2**20
+    megabytes = whole_number(VARIABLE)
+    return megabytes * 2**20 if megabytes else int(SHARE * (memory_limit() or _UNKNOWN))

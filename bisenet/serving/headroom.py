@@ -10,9 +10,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
-import mmap
 import time
-from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -20,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bisenet.cgroup import memory_limit
+from bisenet.memory import resident_bytes
 
 # Of the container's memory: what parses that run meanwhile may need stays free.
 SHARE = 0.8
@@ -28,15 +27,6 @@ LARGE = 1 << 20
 # Seconds between two searches for memory that can be given back: each takes a while.
 _PAUSE = 5.0
 LOG = logging.getLogger("bisenet.server")
-
-
-def resident_bytes() -> int:
-    """Memory that this process holds now; 0 where the system does not tell."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return 0
-    return int(pages) * mmap.PAGESIZE
 
 
 def give_back_memory() -> None:

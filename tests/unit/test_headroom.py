@@ -11,7 +11,8 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bisenet.serving.headroom import SHARE, Headroom, give_back_memory, resident_bytes
+from bisenet.memory import resident_bytes
+from bisenet.serving.headroom import SHARE, Headroom, give_back_memory
 
 MB = 2**20
 
