@@ -105,10 +105,10 @@ def test_outline_and_both(view: ViewerPage) -> None:
     edge = [(0.5, 0.05 + 0.001 * step) for step in range(20)]
     view.page.get_by_role("radio", name="Outline").click()
     assert view.rgba(HAIR)[3] == 0
-    assert max(view.rgba(point)[3] for point in edge) > 150
+    assert max(view.rgba(point)[3] for point in edge) > 200
     view.page.get_by_role("radio", name="Both").click()
     assert 100 < view.rgba(HAIR)[3] < 200
-    assert max(view.rgba(point)[3] for point in edge) > 150
+    assert max(view.rgba(point)[3] for point in edge) > 200
     assert "mode=both" in view.query
 
 
