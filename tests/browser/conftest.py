@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,13 +37,6 @@ PHONE: dict[str, Any] = {
 
 AppServer = Callable[..., str]
 NewPage = Callable[..., "Page"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -69,7 +63,7 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     def start(script: str | Path, env: Mapping[str, str] | None = None) -> str:
         key = (str(script), *sorted(f"{k}={v}" for k, v in (env or {}).items()))
         if key not in running:
-            url = f"http://127.0.0.1:{_free_port()}"
+            url = f"http://127.0.0.1:{free_port()}"
             log = logs / f"{len(running)}.log"
             options = {
                 "server.headless": "true",

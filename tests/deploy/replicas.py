@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pytest
 
 from tests.deploy.parse_once import multipart, photo
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -31,14 +31,6 @@ START_SECONDS = 180
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 Affinity = Literal["none", "client-ip", "cookie"]
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
