@@ -8,7 +8,6 @@ likely an aligned crop is centred in it, and how that crop would lie. It only pr
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -222,6 +221,8 @@ def _on_openvino(state: State) -> Run:
     import openvino as ov
     import openvino.opset13 as op
 
+    from bisenet.engines.openvino_requests import Requests
+
     class Ops:
         def conv(self, x: Any, name: str, stride: int = 1, relu: bool = True) -> Any:
             weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
@@ -257,19 +258,11 @@ def _on_openvino(state: State) -> Run:
         "INFERENCE_PRECISION_HINT": "bf16" if cpu.BF16 & cpu.features() else "f32",
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = ov.Core().compile_model(model, "CPU", settings)
-    idle: list[ov.InferRequest] = []
-    lock = threading.Lock()
+    requests = Requests(ov.Core().compile_model(model, "CPU", settings))
 
     def run(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with lock:
-            request = idle.pop() if idle else compiled.create_infer_request()
-        try:
-            output = request.infer(squares, share_inputs=True, share_outputs=True)
-            return np.array(output[0][0], dtype=np.float32)
-        finally:
-            with lock:
-                idle.append(request)
+        outputs: NDArray[np.float32] = requests.run(squares)[0]
+        return outputs
 
     return run
 

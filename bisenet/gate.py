@@ -21,8 +21,9 @@ class GateFull(RuntimeError):
 
 @dataclass(eq=False)
 class _Ticket:
-    """Somebody who waits: woken by ``news``; ``watches`` their place in the queue."""
+    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer."""
 
+    places: int
     watches: bool
     news: threading.Event = field(default_factory=threading.Event)
 
@@ -30,11 +31,14 @@ class _Ticket:
 class Gate:
     """Admits ``max_running`` at a time, lets ``max_waiting`` wait in order, refuses the rest.
 
+    Two at a time by default: one is decoded and labelled, which takes one core, while the other's
+    network runs, so both are done sooner than one after the other.
+
     Raises:
         ValueError: fewer than one may run, or a negative number may wait.
     """
 
-    def __init__(self, max_running: int = 1, max_waiting: int = 32):
+    def __init__(self, max_running: int = 2, max_waiting: int = 32):
         if max_running < 1 or max_waiting < 0:
             raise ValueError("A gate admits at least one, and no negative number can wait.")
         self.max_running = max_running
@@ -42,6 +46,7 @@ class Gate:
         self._lock = threading.Lock()
         self._queue: deque[_Ticket] = deque()
         self._running = 0
+        self._taken = 0
 
     @property
     def running(self) -> int:
@@ -54,29 +59,33 @@ class Gate:
         return len(self._queue)
 
     @contextmanager
-    def admit(self, on_position: Callable[[int], None] | None = None) -> Iterator[None]:
+    def admit(
+        self, on_position: Callable[[int], None] | None = None, places: int = 1
+    ) -> Iterator[None]:
         """Wait for a turn, then hold it for the block.
 
         Args:
             on_position: called from the waiting thread with its place in the queue (1 is next)
                 each time that changes.
+            places: how many of those that may run this one counts for; all, where it is more.
 
         Raises:
             GateFull: at once, when the queue is full.
         """
-        self._enter(on_position)
+        ticket = _Ticket(min(places, self.max_running), watches=on_position is not None)
+        self._enter(ticket, on_position)
         try:
             yield
         finally:
             with self._lock:
                 self._running -= 1
+                self._taken -= ticket.places
                 self._wake()
 
-    def _enter(self, on_position: Callable[[int], None] | None) -> None:
-        ticket = _Ticket(watches=on_position is not None)
+    def _enter(self, ticket: _Ticket, on_position: Callable[[int], None] | None) -> None:
         with self._lock:
-            if self._running < self.max_running and not self._queue:
-                self._running += 1
+            if not self._queue and self._has_room(ticket):
+                self._let_in(ticket)
                 return
             if len(self._queue) >= self.max_waiting:
                 raise GateFull(
@@ -89,9 +98,9 @@ class Gate:
             while True:
                 with self._lock:
                     place = self._queue.index(ticket) + 1
-                    if place == 1 and self._running < self.max_running:
+                    if place == 1 and self._has_room(ticket):
                         self._queue.popleft()
-                        self._running += 1
+                        self._let_in(ticket)
                         self._wake()
                         return
                     ticket.news.clear()
@@ -108,6 +117,13 @@ class Gate:
                 self._wake()
             raise
 
+    def _has_room(self, ticket: _Ticket) -> bool:
+        return self._taken + ticket.places <= self.max_running
+
+    def _let_in(self, ticket: _Ticket) -> None:
+        self._running += 1
+        self._taken += ticket.places
+
     def _wake(self) -> None:
         """Wake whoever is next, and those who want to see their place; the others sleep on.
 
@@ -119,13 +135,13 @@ class Gate:
 
 
 def gate_from_environment() -> Gate:
-    """A gate of the size that the environment sets: by default 1 at a time, 32 waiting.
+    """A gate of the size that the environment sets: by default 2 at a time, 32 waiting.
 
     Raises:
         ValueError: a setting is not a whole number, or out of range.
     """
     sizes = {}
-    for name, default in (("BISENET_MAX_RUNNING", 1), ("BISENET_MAX_WAITING", 32)):
+    for name, default in (("BISENET_MAX_RUNNING", 2), ("BISENET_MAX_WAITING", 32)):
         text = os.environ.get(name, str(default))
         try:
             sizes[name] = int(text)

@@ -6,7 +6,8 @@ import io
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
@@ -35,6 +36,8 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
     8: np.rot90,
 }
+# What Pillow raises on a file that is none, or that is damaged.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError)
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF, HEIC or GIF"
 
 
@@ -116,11 +119,45 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"This is not an image that can be read. Use {_READABLE}.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError) as error:
+    except _DAMAGE as error:
         raise ImageError(
             "The image is damaged or incomplete and cannot be decoded. "
             "Export or download it again and retry."
         ) from error
+
+
+def stored_size(data: bytes) -> tuple[int, int]:
+    """Width and height of an image as it is stored; reads the header only.
+
+    Raises:
+        ImageError: not an image.
+    """
+    with _header(data) as image:
+        return image.size
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Width and height of an image as ``load_image`` will turn it.
+
+    Reads the header only; of a PNG all of it, since how it is turned may stand at its end.
+
+    Raises:
+        ImageError: not an image.
+    """
+    with _header(data) as image:
+        width, height = image.size
+        return (height, width) if orientation(image) >= 5 else (width, height)
+
+
+@contextmanager
+def _header(data: bytes) -> Iterator[Image.Image]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                yield opened
+    except (Image.DecompressionBombError, *_DAMAGE) as error:
+        raise ImageError("This is not an image that can be read.") from error
 
 
 def display_name(name: str, limit: int = 60) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,8 +12,17 @@ from PIL import Image
 
 from bisenet.faces import Box
 from bisenet.gate import Gate, process_gate
+from bisenet.images import MAX_PIXELS
 from bisenet.parser import MAX_FACES, FaceParser, FramingName, Parsing, Progress
 from bisenet.runlog import RunLog, process_log
+
+
+def places(gate: Gate, pixels: int) -> int:
+    """How many of a gate's places a photo of so many pixels takes: its share of the largest one.
+
+    So those that run at once need no more memory than a single photo of ``MAX_PIXELS``.
+    """
+    return max(1, math.ceil(gate.max_running * pixels / MAX_PIXELS))
 
 
 def parse_in_turn(
@@ -45,7 +55,9 @@ def parse_in_turn(
         GateFull: too many wait already; the message is a sentence for people.
     """
     arrived = time.perf_counter()
-    with (gate or process_gate()).admit(on_position):
+    gate = gate or process_gate()
+    pixels = image.width * image.height if isinstance(image, Image.Image) else image.size // 3
+    with gate.admit(on_position, places(gate, pixels)):
         waited = (time.perf_counter() - arrived) * 1000
         parsing = parser.parse(
             image, framing=framing, boxes=boxes, max_faces=max_faces, progress=progress

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +12,7 @@ from openvino.preprocess import PrePostProcessor
 
 from bisenet.engines import EngineError, EngineInfo
 from bisenet.engines.openvino_graph import build_graph
+from bisenet.engines.openvino_requests import Requests
 from bisenet.engines.quantised import read_quantised
 from bisenet.engines.state import read_state
 from bisenet.faces import MEAN, STD
@@ -47,15 +46,14 @@ class OpenVinoEngine:
         self._reason = reason
         self._profiled = profiled
         self._core = ov.Core()
-        self._compiled: dict[bool, ov.CompiledModel] = {}
-        self._idle: dict[bool, list[ov.InferRequest]] = {True: [], False: []}
+        self._requests: dict[bool, Requests] = {}
         self._lock = threading.Lock()
         if precision == "int8":
             self._model = self._core.read_model(*read_quantised(weights))
         else:
             entry, state = read_state(weights)
             self._model = build_graph(state, entry.backbone, entry.spatial_path)
-        self._compile(pixels=True)
+        self._network(pixels=True)
 
     @property
     def info(self) -> EngineInfo:
@@ -75,7 +73,7 @@ class OpenVinoEngine:
 
         Needs ``profiled=True``; the clock of each node slows the whole by a percent or two.
         """
-        with self._request(pixels=True) as request:
+        with self._network(pixels=True).one() as request:
             request.infer(batch, share_inputs=True, share_outputs=True)
             return [
                 (row.node_name, row.exec_type, row.real_time.total_seconds() * 1000)
@@ -99,9 +97,7 @@ class OpenVinoEngine:
 
     def _run(self, batch: NDArray[Any], pixels: bool) -> NDArray[np.float32]:
         try:
-            with self._request(pixels) as request:
-                output = request.infer(batch, share_inputs=True, share_outputs=True)
-                return np.array(output[0], dtype=np.float32)
+            return self._network(pixels).run(batch)
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
@@ -113,28 +109,20 @@ class OpenVinoEngine:
             "Choose a smaller size, or close other programs."
         )
 
-    @contextmanager
-    def _request(self, pixels: bool) -> Iterator[ov.InferRequest]:
-        """A request that nobody else uses meanwhile: requests hold the memory, so they are kept."""
+    def _network(self, pixels: bool) -> Requests:
         with self._lock:
-            idle = self._idle[pixels]
-            request = idle.pop() if idle else self._compile(pixels).create_infer_request()
-        try:
-            yield request
-        finally:
-            with self._lock:
-                idle.append(request)
+            if pixels not in self._requests:
+                self._requests[pixels] = Requests(self._compile(pixels))
+            return self._requests[pixels]
 
     def _compile(self, pixels: bool) -> ov.CompiledModel:
-        if pixels not in self._compiled:
-            model = _take_pixels(self._model.clone()) if pixels else self._model
-            try:
-                self._compiled[pixels] = self._core.compile_model(model, "CPU", self._settings())
-            except RuntimeError as error:
-                raise EngineError(
-                    "OpenVINO does not support this CPU; the engine torch runs on any."
-                ) from error
-        return self._compiled[pixels]
+        model = _take_pixels(self._model.clone()) if pixels else self._model
+        try:
+            return self._core.compile_model(model, "CPU", self._settings())
+        except RuntimeError as error:
+            raise EngineError(
+                "OpenVINO does not support this CPU; the engine torch runs on any."
+            ) from error
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,6 +46,8 @@ class TorchEngine:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         classifier.float()
         mean, std = (torch.from_numpy(v).to(self._device) * 255 for v in (MEAN, STD))
+        # One network at a time has every core; two at once would compete for them.
+        self._turn = threading.Lock()
         self._scale = (1 / std)[:, None, None]
         self._shift = (mean / std)[:, None, None]
 
@@ -68,8 +72,9 @@ class TorchEngine:
     def _run(self, x: Tensor) -> NDArray[np.float32]:
         try:
             x = x.to(self._type, memory_format=torch.channels_last)
-            (logits,) = self._model.forward_heads(x)
-            return logits.float().cpu().contiguous().numpy()
+            with self._turn:
+                (logits,) = self._model.forward_heads(x)
+                return logits.float().cpu().contiguous().numpy()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not isinstance(error, torch.OutOfMemoryError | MemoryError) and (
                 "memory" not in str(error)

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.pairs import Pair
-from bisenet.images import FORMATS, MAX_PIXELS, ImageError, orientation
+from bisenet.images import FORMATS, MAX_PIXELS, ImageError, upright_size
 
 Read = Callable[[str], bytes]
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -132,20 +132,3 @@ def mask_ids(data: bytes) -> NDArray[np.uint8]:
         raise MaskError("This is not an image that can be read.") from error
     except _UNREADABLE as error:
         raise MaskError("The mask is damaged or incomplete and cannot be decoded.") from error
-
-
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a photo as ``load_image`` will turn it; reads the header only.
-
-    Raises:
-        ImageError: not an image.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                width, height = opened.size
-                turned = orientation(opened) >= 5
-    except _UNREADABLE as error:
-        raise ImageError("This is not an image that can be read.") from error
-    return (height, width) if turned else (width, height)

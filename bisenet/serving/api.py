@@ -23,7 +23,7 @@ from starlette.types import Message
 from bisenet import export
 from bisenet.engines import ENGINES
 from bisenet.gate import GateFull
-from bisenet.images import MAX_BYTES, ImageError, read_photo
+from bisenet.images import MAX_BYTES, ImageError, read_photo, stored_size
 from bisenet.parser import FRAMINGS, Parsing
 from bisenet.regions import measure_regions
 from bisenet.runlog import process_log
@@ -31,6 +31,7 @@ from bisenet.serving.forms import FormError, Upload, read_form
 from bisenet.serving.lifecycle import Busy, Lifecycle
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.models import Models
+from bisenet.turns import places
 
 LOG = logging.getLogger("bisenet.api")
 JSON, PNG = "application/json", "image/png"
@@ -152,7 +153,8 @@ class ParseRoute:
                 raise _ClientGone
 
         arrived = time.perf_counter()
-        with self._lifecycle.gate.admit(still_wanted):
+        gate = self._lifecycle.gate
+        with gate.admit(still_wanted, places(gate, _pixels(upload.read()))):
             waited = (time.perf_counter() - arrived) * 1000
             still_wanted()
             photo = read_photo(upload.read())
@@ -170,6 +172,15 @@ class ParseRoute:
         gate = self._lifecycle.gate
         seconds = self._mean_seconds * (gate.waiting + gate.running) / gate.max_running
         return {"retry-after": str(min(60, max(1, math.ceil(seconds))))}
+
+
+def _pixels(data: bytes) -> int:
+    """How many the photo will have; 0 where its header does not tell: decoding it says why."""
+    try:
+        width, height = stored_size(data)
+    except ImageError:
+        return 0
+    return width * height
 
 
 def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:

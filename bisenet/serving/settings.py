@@ -19,7 +19,7 @@ VARIABLES: dict[str, str] = {
     "BISENET_STATE_DIR": "folder in which timings outlive the process (none: in memory)",
     "BISENET_CACHE_DIR": "folder for what engines compile (the user's cache folder)",
     "BISENET_THREADS": "threads of the engine (the number of cores)",
-    "BISENET_MAX_RUNNING": "parses at a time (1)",
+    "BISENET_MAX_RUNNING": "parses at a time (2)",
     "BISENET_MAX_WAITING": "parses that may wait; one more is refused with 429 (32)",
     "BISENET_VIEWS_MB": "MB of parsed photos kept for all sessions (a quarter of the memory)",
     "BISENET_DRAIN_SECONDS": "after SIGTERM: not ready, but still answering, for this long (5)",

@@ -209,6 +209,25 @@ def test_metrics_count_what_happened(server: Replica) -> None:
     assert value("process_resident_memory_bytes") > 1e8
 
 
+@pytest.mark.parametrize(("side", "most"), [(1500, 2), (5700, 1)])
+def test_two_photos_are_parsed_at_once_unless_they_are_large(
+    server: Replica, side: int, most: int
+) -> None:
+    seen: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(3) as people:
+        answers = [people.submit(post_photo, server.url, side=side) for _ in range(3)]
+        while not all(answer.done() for answer in answers):
+            text = ask(server.url, "/metrics").body.decode()
+            running, waiting = (
+                int(float(re.findall(rf"^bisenet_queue_{name} (\S+)$", text, re.MULTILINE)[0]))
+                for name in ("running", "waiting")
+            )
+            seen.append((running, waiting))
+    assert [answer.result().status for answer in answers] == [200] * 3
+    assert max(running for running, _ in seen) == most
+    assert max(waiting for _, waiting in seen) >= 3 - most, "the rest waited"
+
+
 def test_one_json_line_a_request_and_nothing_of_the_photo(server: Replica) -> None:
     body, content_type = multipart(JPEG)
     headers = {"Content-Type": content_type, "X-Request-ID": "my-own-id-0001"}

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from bisenet import weights
 from bisenet.engines import ENGINES, Engine, EngineError, choice, cpu, open_engine, quantised
 from bisenet.engines.openvino_engine import OpenVinoEngine
 from bisenet.engines.openvino_graph import build_graph
+from bisenet.engines.openvino_requests import Requests
 from bisenet.engines.state import read_state
 from bisenet.engines.torch_engine import TorchEngine, fold_batch_norm
 from bisenet.faces import normalise
@@ -308,20 +307,18 @@ class _Cramped(OpenVinoEngine):
 
     fits = 1
 
-    @contextmanager
-    def _request(self, pixels: bool) -> Iterator[Any]:
-        with super()._request(pixels) as request:
-            yield _CrampedRequest(request, self.fits)
+    def _network(self, pixels: bool) -> Requests:
+        return _CrampedRequests(super()._network(pixels), self.fits)
 
 
-class _CrampedRequest:
-    def __init__(self, request: Any, fits: int):
-        self._request, self._fits = request, fits
+class _CrampedRequests(Requests):
+    def __init__(self, requests: Requests, fits: int):
+        self._requests, self._fits = requests, fits
 
-    def infer(self, batch: NDArray[Any], **kwargs: Any) -> Any:
+    def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         if len(batch) > self._fits:
             raise RuntimeError("Failed to allocate 123456789 bytes of memory")
-        return self._request.infer(batch, **kwargs)
+        return self._requests.run(batch)
 
 
 def test_too_large_a_batch_goes_one_by_one(f32: Engine, faces: NDArray[np.uint8]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from bisenet.gate import Gate, GateFull, gate_from_environment
+from bisenet.images import MAX_PIXELS
+from bisenet.turns import places
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -19,15 +21,16 @@ def until(condition: Callable[[], bool]) -> None:
 class Visitor(threading.Thread):
     """Enters a gate, notes its places in the queue, and stays until told to leave."""
 
-    def __init__(self, gate: Gate, order: list[int], number: int):
+    def __init__(self, gate: Gate, order: list[int], number: int, places: int = 1):
         super().__init__(daemon=True)
         self.gate, self.order, self.number = gate, order, number
+        self.takes = places
         self.places: list[int] = []
         self.leave = threading.Event()
         self.start()
 
     def run(self) -> None:
-        with self.gate.admit(self.places.append):
+        with self.gate.admit(self.places.append, self.takes):
             self.order.append(self.number)
             self.leave.wait(10)
 
@@ -96,6 +99,31 @@ def test_two_may_run() -> None:
     for visitor in visitors:
         visitor.leave.set()
         visitor.join(10)
+
+
+def test_a_large_photo_waits_for_all_places_and_nobody_passes_it() -> None:
+    gate, order = Gate(max_running=2), list[int]()
+    visitors = [Visitor(gate, order, 0)]
+    until(lambda: gate.running == 1)
+    for number, takes in ((1, 5), (2, 1), (3, 1)):  # more than there are is all of them
+        visitors.append(Visitor(gate, order, number, takes))
+        until(lambda n=number: gate.waiting == n)  # type: ignore[misc]
+    visitors[0].leave.set()
+    until(lambda: order == [0, 1])
+    assert (gate.running, gate.waiting) == (1, 2)
+    visitors[1].leave.set()
+    until(lambda: gate.running == 2)
+    assert sorted(order) == [0, 1, 2, 3]
+    for visitor in visitors:
+        visitor.leave.set()
+        visitor.join(10)
+    assert (gate.running, gate.waiting) == (0, 0)
+
+
+def test_photos_take_places_by_their_share_of_the_largest() -> None:
+    two, four = Gate(max_running=2), Gate(max_running=4)
+    assert [places(two, n) for n in (0, 1, MAX_PIXELS // 2, MAX_PIXELS // 2 + 1)] == [1, 1, 1, 2]
+    assert [places(four, n) for n in (MAX_PIXELS // 4, MAX_PIXELS // 2, MAX_PIXELS)] == [1, 2, 4]
 
 
 def test_the_environment_sets_the_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from bisenet.evaluation.reading import upright_size
-from bisenet.images import ImageError, display_name, load_image, read_photo
+from bisenet.images import (
+    ImageError,
+    display_name,
+    load_image,
+    read_photo,
+    stored_size,
+    upright_size,
+)
 
 QUADRANTS = np.zeros((40, 60, 3), dtype=np.uint8)
 QUADRANTS[:20, :30] = (200, 30, 30)
@@ -174,6 +180,24 @@ def test_a_colour_profile_is_converted_and_a_broken_one_ignored() -> None:
 def test_bad_files_are_one_clear_sentence(data: bytes, says: str) -> None:
     with pytest.raises(ImageError, match=says):
         load_image(data)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize(("turn", "size"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40))])
+def test_a_file_tells_its_upright_size(kind: str, turn: int, size: tuple[int, int]) -> None:
+    image = Image.new("RGB", (40, 20))
+    exif = image.getexif()
+    exif[0x0112] = turn
+    data = encode(image, kind, exif=exif)
+    assert stored_size(data) == (40, 20)
+    assert upright_size(data) == size == load_image(data).size
+
+
+def test_a_header_is_read_without_decoding() -> None:
+    assert stored_size(png_that_declares(9_000, 8_000)) == (9_000, 8_000)
+    for data in (b"notes", png_that_declares(30_000, 30_000)):
+        with pytest.raises(ImageError, match="not an image"):
+            stored_size(data)
 
 
 def test_a_file_over_the_limit_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

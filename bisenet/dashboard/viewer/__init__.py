@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 import streamlit as st
 
 from bisenet.classes import CLASSES
-from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet, upright_size
+from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet
 from bisenet.dashboard.viewer.state import (
     PARAMS,
     Box,
@@ -25,6 +25,7 @@ from bisenet.dashboard.viewer.state import (
     read_view_state,
     to_message,
 )
+from bisenet.images import upright_size
 
 __all__ = [
     "Face",
@@ -96,7 +97,7 @@ def viewer(
         on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
 
     Raises:
-        ValueError: a photo's bytes are not a picture.
+        ImageError: a photo's bytes are not a picture.
     """
     pictures = [_picture(photo, labels, confidence, faces, title, f"{key}-0")]
     if compare:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from pathlib import Path
 
-from PIL import Image
 from streamlit import runtime
-
-from bisenet.images import orientation
 
 _FOLDER = Path(__file__).parent
 # In the order in which they build on one another.
@@ -47,21 +43,6 @@ def _as_function(name: str) -> str:
 def stylesheet() -> str:
     """The component's CSS."""
     return (_FOLDER / "viewer.css").read_text(encoding="utf-8")
-
-
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the browser will show the picture; reads the header only.
-
-    Raises:
-        ValueError: the bytes are not a picture.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            turned = orientation(image) >= 5
-    except OSError as error:
-        raise ValueError("The viewer was given bytes that are not a picture.") from error
-    return (height, width) if turned else (width, height)
 
 
 def media_url(data: bytes, coordinates: str) -> str:

@@ -9,8 +9,7 @@ from PIL import Image
 
 from bisenet.evaluation.labels import of_order
 from bisenet.evaluation.pairs import Pair
-from bisenet.evaluation.reading import MaskError, mask_ids, split_by_ids, survey, upright_size
-from bisenet.images import ImageError, load_image
+from bisenet.evaluation.reading import MaskError, mask_ids, split_by_ids, survey
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -50,16 +49,6 @@ def test_ids_are_read_as_they_stand(mode: str) -> None:
 def test_a_bad_mask_is_a_sentence(data: bytes, says: str) -> None:
     with pytest.raises(MaskError, match=says):
         mask_ids(data)
-
-
-def test_a_turned_photo_has_its_upright_size() -> None:
-    image = Image.new("RGB", (40, 20))
-    exif = image.getexif()
-    exif[0x0112] = 6
-    data = encoded(image, "JPEG", exif=exif)
-    assert upright_size(data) == (20, 40) == load_image(data).size
-    with pytest.raises(ImageError, match="not an image"):
-        upright_size(b"notes")
 
 
 def reader(files: dict[str, bytes]) -> Callable[[str], bytes]:

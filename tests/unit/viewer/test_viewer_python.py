@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bisenet.dashboard.viewer.assets import MODULES, javascript, media_url, upright_size
+from bisenet.dashboard.viewer.assets import MODULES, javascript, media_url
 
 APP = Path(__file__).resolve().parents[2] / "browser" / "viewer_app.py"
 SCRIPTS = Path(__file__).resolve().parents[3] / "bisenet" / "dashboard" / "viewer" / "js"
@@ -35,13 +34,6 @@ def test_every_script_is_part_of_the_component() -> None:
     assert "import " not in code
     assert code.count("export ") == 1
     assert "export default function mount" in code
-
-
-def test_upright_size_follows_the_camera() -> None:
-    assert upright_size(photo(40, 30)) == (40, 30)
-    assert upright_size(photo(40, 30, orientation=6)) == (30, 40)
-    with pytest.raises(ValueError, match="not a picture"):
-        upright_size(b"not a picture")
 
 
 def test_without_a_server_the_bytes_travel_in_the_url() -> None:
