@@ -66,15 +66,17 @@ class Gate:
 
         Args:
             on_position: called from the waiting thread with its place in the queue (1 is next)
-                each time that changes.
+                each time that changes, and with 0 when its turn has come.
             places: how many of those that may run this one counts for; all, where it is more.
 
         Raises:
             GateFull: at once, when the queue is full.
         """
         ticket = _Ticket(min(places, self.max_running), watches=on_position is not None)
-        self._enter(ticket, on_position)
+        told = self._enter(ticket, on_position)
         try:
+            if told and on_position is not None:
+                on_position(0)
             yield
         finally:
             with self._lock:
@@ -82,11 +84,12 @@ class Gate:
                 self._taken -= ticket.places
                 self._wake()
 
-    def _enter(self, ticket: _Ticket, on_position: Callable[[int], None] | None) -> None:
+    def _enter(self, ticket: _Ticket, on_position: Callable[[int], None] | None) -> int:
+        """Returns the last place told, 0 where none was."""
         with self._lock:
             if not self._queue and self._has_room(ticket):
                 self._let_in(ticket)
-                return
+                return 0
             if len(self._queue) >= self.max_waiting:
                 raise GateFull(
                     f"{self._running} photos are being parsed and {len(self._queue)} wait. "
@@ -102,7 +105,7 @@ class Gate:
                         self._queue.popleft()
                         self._let_in(ticket)
                         self._wake()
-                        return
+                        return told
                     ticket.news.clear()
                 if place != told and on_position is not None:
                     # Outside the lock: drawing a place in a page may take its time, or raise when

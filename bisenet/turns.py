@@ -45,7 +45,7 @@ def parse_in_turn(
         parser: shared by all sessions.
         image: as ``FaceParser.parse`` takes it.
         framing, boxes, max_faces, progress: as ``FaceParser.parse`` takes them.
-        on_position: called with the place in the queue, 1 is next, each time it changes.
+        on_position: as ``Gate.admit`` takes it.
         source: ``page``, ``api`` or ``batch``, for the log.
         session: a random mark of who asks, for the log; never a name.
         gate: another than the process's.

@@ -117,6 +117,9 @@ def view_of(photo_id: str, weights_name: str) -> View:
         place = st.empty()
 
         def show(position: int) -> None:
+            if position == 0:
+                place.empty()
+                return
             ahead = "you are next" if position == 1 else f"{position - 1} are before you"
             place.info(f"Other photos are being parsed: {ahead}.", icon=":material/hourglass:")
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from bisenet.dashboard import gallery as gallery_module
+from bisenet.gate import process_gate
 from bisenet.parser import FaceParser
 
 
@@ -41,6 +45,40 @@ def test_an_upload_is_shown_and_parsed_once(
     assert "1 of at most 20 photos" in texts(app)
     app.run()
     assert sum(calls) == 1
+
+
+def test_whoever_waits_sees_the_place_until_the_turn_comes(
+    app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, others, said = process_gate(), ExitStack(), list[str]()
+    others.enter_context(gate.admit(places=gate.max_running))
+    info = DeltaGenerator.info
+
+    def heard(self: DeltaGenerator, body: str, **options: object) -> DeltaGenerator:
+        said.append(body)
+        others.close()
+        return info(self, body, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeltaGenerator, "info", heard)
+    app.file_uploader[0].set_value(("grey.png", grey_png, "image/png")).run()
+    assert said[0] == "Other photos are being parsed: you are next."
+    assert "Other photos" not in texts(app)
+    assert not app.error
+    assert not app.dataframe[0].value.empty
+
+
+def test_a_full_queue_is_a_sentence_and_another_try(
+    app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = process_gate()
+    monkeypatch.setattr(gate, "max_waiting", 0)
+    with gate.admit(places=gate.max_running):
+        app.file_uploader[0].set_value(("grey.png", grey_png, "image/png")).run()
+    assert "Try again in a moment" in app.warning[0].value
+    (again,) = [button for button in app.button if button.label == "Try again"]
+    again.click().run()
+    assert not app.warning
+    assert not app.dataframe[0].value.empty
 
 
 @pytest.mark.parametrize(

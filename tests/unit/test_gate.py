@@ -49,6 +49,7 @@ def test_first_come_first_served_and_everyone_sees_their_place() -> None:
     assert order == [0, 1, 2, 3]
     assert visitors[0].places == []
     assert visitors[3].places[0] == 3
+    assert visitors[3].places[-1] == 0, "its turn came"
     assert visitors[3].places == sorted(visitors[3].places, reverse=True)
     assert (gate.running, gate.waiting) == (0, 0)
 
@@ -83,6 +84,21 @@ def test_who_leaves_the_queue_frees_the_place() -> None:
     inside.join(10)
     with gate.admit():
         assert gate.running == 1
+
+
+def test_who_leaves_when_the_turn_comes_frees_the_place() -> None:
+    gate, order = Gate(max_running=1), list[int]()
+    inside = Visitor(gate, order, 0)
+    until(lambda: gate.running == 1)
+
+    def gone(place: int) -> None:
+        inside.leave.set()
+        if place == 0:
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError), gate.admit(gone):
+        pass
+    assert (gate.running, gate.waiting) == (0, 0)
 
 
 def test_an_error_inside_lets_the_next_in() -> None:
