@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+RUNNING, WAITING = 2, 32
+
 
 class GateFull(RuntimeError):
     """As many people as allowed are waiting already; the message is a sentence for people."""
@@ -38,7 +40,7 @@ class Gate:
         ValueError: fewer than one may run, or a negative number may wait.
     """
 
-    def __init__(self, max_running: int = 2, max_waiting: int = 32):
+    def __init__(self, max_running: int = RUNNING, max_waiting: int = WAITING):
         if max_running < 1 or max_waiting < 0:
             raise ValueError("A gate admits at least one, and no negative number can wait.")
         self.max_running = max_running
@@ -144,7 +146,7 @@ def gate_from_environment() -> Gate:
         ValueError: a setting is not a whole number, or out of range.
     """
     sizes = {}
-    for name, default in (("BISENET_MAX_RUNNING", 2), ("BISENET_MAX_WAITING", 32)):
+    for name, default in (("BISENET_MAX_RUNNING", RUNNING), ("BISENET_MAX_WAITING", WAITING)):
         text = os.environ.get(name, str(default))
         try:
             sizes[name] = int(text)

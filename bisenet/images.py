@@ -37,7 +37,16 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     8: np.rot90,
 }
 # What Pillow raises on a file that is none, or that is damaged.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError)
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    OverflowError,
+    Image.DecompressionBombError,
+)
+_NO_IMAGE = "This is not an image that can be read."
 _READABLE = "JPEG, PNG, WebP, BMP, TIFF, HEIC or GIF"
 
 
@@ -93,22 +102,19 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
             "Save a smaller copy and try again."
         )
     try:
-        with warnings.catch_warnings():
-            # Large images are refused below by our own limit, in our own words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                _check_size(*opened.size)
-                notices = []
-                frames = int(getattr(opened, "n_frames", 1))
-                if frames > 1 and opened.format in ("GIF", "WEBP", "PNG"):
-                    notices.append(
-                        f"This file is an animation of {frames} frames; the first frame is parsed."
-                    )
-                pixels = _plain_jpeg(opened, data)
-                if pixels is None:
-                    opened.load()
-                    pixels = np.asarray(_to_rgb(opened))
-                return Photo(pixels, tuple(notices))
+        with opened(io.BytesIO(data)) as image:
+            _check_size(*image.size)
+            notices = []
+            frames = int(getattr(image, "n_frames", 1))
+            if frames > 1 and image.format in ("GIF", "WEBP", "PNG"):
+                notices.append(
+                    f"This file is an animation of {frames} frames; the first frame is parsed."
+                )
+            pixels = _plain_jpeg(image, data)
+            if pixels is None:
+                image.load()
+                pixels = np.asarray(_to_rgb(image))
+            return Photo(pixels, tuple(notices))
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -118,22 +124,38 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
             f"The image is too large{declared}; the limit is {MAX_PIXELS // 10**6} megapixels."
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"This is not an image that can be read. Use {_READABLE}.") from error
-    except _DAMAGE as error:
+        raise ImageError(f"{_NO_IMAGE} Use {_READABLE}.") from error
+    except UNREADABLE as error:
         raise ImageError(
             "The image is damaged or incomplete and cannot be decoded. "
             "Export or download it again and retry."
         ) from error
 
 
-def stored_size(data: bytes) -> tuple[int, int]:
+@contextmanager
+def opened(source: BinaryIO) -> Iterator[Image.Image]:
+    """An image of which only the header was read, and any size goes: ``MAX_PIXELS`` is ours to say.
+
+    Raises:
+        UNREADABLE: not an image, or damaged; from the block too, where that decodes.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(source, formats=FORMATS) as image:
+            yield image
+
+
+def stored_size(source: BinaryIO) -> tuple[int, int]:
     """Width and height of an image as it is stored; reads the header only.
 
     Raises:
         ImageError: not an image.
     """
-    with _header(data) as image:
-        return image.size
+    try:
+        with opened(source) as image:
+            return image.size
+    except UNREADABLE as error:
+        raise ImageError(_NO_IMAGE) from error
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
@@ -144,20 +166,12 @@ def upright_size(data: bytes) -> tuple[int, int]:
     Raises:
         ImageError: not an image.
     """
-    with _header(data) as image:
-        width, height = image.size
-        return (height, width) if orientation(image) >= 5 else (width, height)
-
-
-@contextmanager
-def _header(data: bytes) -> Iterator[Image.Image]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                yield opened
-    except (Image.DecompressionBombError, *_DAMAGE) as error:
-        raise ImageError("This is not an image that can be read.") from error
+        with opened(io.BytesIO(data)) as image:
+            width, height = image.size
+            return (height, width) if orientation(image) >= 5 else (width, height)
+    except UNREADABLE as error:
+        raise ImageError(_NO_IMAGE) from error
 
 
 def display_name(name: str, limit: int = 60) -> str:

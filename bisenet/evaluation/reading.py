@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.pairs import Pair
-from bisenet.images import FORMATS, MAX_PIXELS, ImageError, upright_size
+from bisenet.images import MAX_PIXELS, UNREADABLE, ImageError, opened, upright_size
 
 Read = Callable[[str], bytes]
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 class MaskError(ValueError):
@@ -112,23 +110,21 @@ def mask_ids(data: bytes) -> NDArray[np.uint8]:
         MaskError: not an image, damaged, too large, or more than one byte a pixel.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise MaskError(
-                        f"The mask has {opened.width * opened.height / 1e6:,.0f} megapixels; "
-                        f"the limit is {MAX_PIXELS // 10**6}."
-                    )
-                if opened.mode not in ("P", "L"):
-                    raise MaskError(
-                        "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
-                        f"this one is {opened.mode}."
-                    )
-                return np.array(opened, dtype=np.uint8)
+        with opened(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise MaskError(
+                    f"The mask has {image.width * image.height / 1e6:,.0f} megapixels; "
+                    f"the limit is {MAX_PIXELS // 10**6}."
+                )
+            if image.mode not in ("P", "L"):
+                raise MaskError(
+                    "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
+                    f"this one is {image.mode}."
+                )
+            return np.array(image, dtype=np.uint8)
     except MaskError:
         raise
     except UnidentifiedImageError as error:
         raise MaskError("This is not an image that can be read.") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MaskError("The mask is damaged or incomplete and cannot be decoded.") from error

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 from PIL import UnidentifiedImageError
@@ -154,10 +154,10 @@ class ParseRoute:
 
         arrived = time.perf_counter()
         gate = self._lifecycle.gate
-        with gate.admit(still_wanted, places(gate, _pixels(upload.read()))):
+        with gate.admit(still_wanted, places(gate, _pixels(upload.open()))):
             waited = (time.perf_counter() - arrived) * 1000
             still_wanted()
-            photo = read_photo(upload.read())
+            photo = read_photo(upload.open())
             try:
                 parser = self._models.get(upload.options.get("engine", "auto"))
             except ValueError as error:
@@ -174,10 +174,10 @@ class ParseRoute:
         return {"retry-after": str(min(60, max(1, math.ceil(seconds))))}
 
 
-def _pixels(data: bytes) -> int:
+def _pixels(photo: BinaryIO) -> int:
     """How many the photo will have; 0 where its header does not tell: decoding it says why."""
     try:
-        width, height = stored_size(data)
+        width, height = stored_size(photo)
     except ImageError:
         return 0
     return width * height

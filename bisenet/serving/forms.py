@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -30,10 +30,10 @@ class Upload:
         self._file = file
         self.options = options
 
-    def read(self) -> bytes:
-        """The photo's bytes."""
+    def open(self) -> BinaryIO:
+        """The photo's bytes, from their start."""
         self._file.file.seek(0)
-        return self._file.file.read()
+        return self._file.file
 
     def __enter__(self) -> Upload:
         return self

@@ -18,7 +18,7 @@ VARIABLES: dict[str, str] = {
     "BISENET_WEIGHTS_DIR": "folder of the weights and their manifest",
     "BISENET_STATE_DIR": "folder in which timings outlive the process (none: in memory)",
     "BISENET_CACHE_DIR": "folder for what engines compile (the user's cache folder)",
-    "BISENET_THREADS": "threads of the engine (the number of cores)",
+    "BISENET_THREADS": "threads of the engine and of OpenCV (the CPU quota and affinity)",
     "BISENET_MAX_RUNNING": "parses at a time (2)",
     "BISENET_MAX_WAITING": "parses that may wait; one more is refused with 429 (32)",
     "BISENET_VIEWS_MB": "MB of parsed photos kept for all sessions (a quarter of the memory)",

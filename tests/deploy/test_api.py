@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,12 +192,14 @@ def test_the_dashboard_is_served_too(server: Replica) -> None:
     assert b'<div id="root">' in page.body
 
 
-def test_metrics_count_what_happened(server: Replica) -> None:
-    def value(name: str) -> float:
-        text = ask(server.url, "/metrics").body.decode()
-        found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
-        return float(found[1]) if found else 0.0
+def metric(server: Replica, name: str) -> float:
+    text = ask(server.url, "/metrics").body.decode()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
+
+def test_metrics_count_what_happened(server: Replica) -> None:
+    value = partial(metric, server)
     ok = 'bisenet_parses_total{outcome="ok",source="api"}'
     bad = 'bisenet_parses_total{outcome="not_an_image",source="api"}'
     before = value(ok), value(bad)
@@ -213,19 +216,15 @@ def test_metrics_count_what_happened(server: Replica) -> None:
 def test_two_photos_are_parsed_at_once_unless_they_are_large(
     server: Replica, side: int, most: int
 ) -> None:
-    seen: list[tuple[int, int]] = []
+    running, waiting = list[float](), list[float]()
     with ThreadPoolExecutor(3) as people:
         answers = [people.submit(post_photo, server.url, side=side) for _ in range(3)]
         while not all(answer.done() for answer in answers):
-            text = ask(server.url, "/metrics").body.decode()
-            running, waiting = (
-                int(float(re.findall(rf"^bisenet_queue_{name} (\S+)$", text, re.MULTILINE)[0]))
-                for name in ("running", "waiting")
-            )
-            seen.append((running, waiting))
+            running.append(metric(server, "bisenet_queue_running"))
+            waiting.append(metric(server, "bisenet_queue_waiting"))
     assert [answer.result().status for answer in answers] == [200] * 3
-    assert max(running for running, _ in seen) == most
-    assert max(waiting for _, waiting in seen) >= 3 - most, "the rest waited"
+    assert max(running) == most
+    assert max(waiting) >= 3 - most, "the rest waited"
 
 
 def test_one_json_line_a_request_and_nothing_of_the_photo(server: Replica) -> None:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from bisenet.dashboard.viewer.assets import MODULES, javascript, media_url
 
 APP = Path(__file__).resolve().parents[2] / "browser" / "viewer_app.py"
 SCRIPTS = Path(__file__).resolve().parents[3] / "bisenet" / "dashboard" / "viewer" / "js"
-
-
-def photo(width: int, height: int, orientation: int = 1) -> bytes:
-    """A JPEG that says how it is turned."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height)).save(buffer, "JPEG", exif=exif)
-    return buffer.getvalue()
 
 
 def said(app: AppTest) -> str:
