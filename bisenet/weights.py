@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomli_w
-
 from bisenet import layouts
 from bisenet.classes import NUM_CLASSES
 
@@ -136,7 +134,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], layouts.CheckpointIn
         WeightsError: not a checkpoint, damaged, or for another network; the sentence names the
             first wrong tensor.
     """
-    state = _read_tensors(path)
+    state = read_tensors(path)
     try:
         info = layouts.inspect({key: tuple(tensor.shape) for key, tensor in state.items()})
     except layouts.CheckpointError as error:
@@ -215,6 +213,8 @@ def _read_manifest(path: Path) -> list[WeightsInfo]:
 
 
 def _append(manifest: Path, entry: WeightsInfo) -> None:
+    import tomli_w  # only needed to add weights: training must do without it
+
     table = {key: value for key, value in asdict(entry).items() if value not in (None, "")}
     table["file"] = table.pop("path").name
     text = manifest.read_text(encoding="utf-8") + "\n" if manifest.exists() else ""
@@ -227,7 +227,12 @@ def _without(table: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {k: v for k, v in table.items() if k != key}
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A file's tensors under its own names, without running any code that it carries.
+
+    Raises:
+        WeightsError: not a checkpoint, damaged, or it holds more than tensors.
+    """
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path.name} is not a checkpoint: use {', '.join(SUFFIXES)}.")
     if not path.is_file():

@@ -6,6 +6,7 @@ docs/performance.md describes every key of the JSON.
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
@@ -71,8 +72,44 @@ def benchmark(
     }
 
 
+def network_only(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    batches: Sequence[int],
+    effort: measure.Effort,
+    weights: str = "default",
+    threads: int | None = None,
+    say: Say = lambda line: None,
+) -> dict[str, Any]:
+    """The network's part of the report: no photo is parsed, so any machine with torch will do.
+
+    Raises:
+        ValueError: a size, a batch or a contestant's name is wrong.
+        WeightsError: the weights cannot be loaded.
+    """
+    entered, refused = contestants.open_contestants(names, weights, threads)
+    table = measure.compare(
+        entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
+    )
+    return {
+        "schema": SCHEMA,
+        "machine": machine(),
+        "weights": weights,
+        "contestants": {one.name: one.what for one in entered},
+        "refused": {one.name: one.reason for one in refused},
+        "table": [cell.as_row() for cell in table.cells],
+        "ratios": [vars(ratio) for ratio in table.ratios],
+    }
+
+
+def _gpu() -> str:
+    """The GPU that torch would use, or nothing."""
+    torch = sys.modules.get("torch")  # not imported only to be asked
+    return torch.cuda.get_device_name(0) if torch and torch.cuda.is_available() else ""
+
+
 def machine() -> dict[str, Any]:
-    """CPU, its limits here, and the versions that were measured."""
+    """CPU, its limits here, the GPU if any, and the versions that were measured."""
     versions = {}
     for package in _PACKAGES:
         try:
@@ -81,6 +118,7 @@ def machine() -> dict[str, Any]:
             continue
     return {
         "cpu": cpu.name(),
+        "gpu": _gpu(),
         "units": [t for t in (cpu.best_of(s, cpu.features()) for s in (cpu.INT8, cpu.BF16)) if t],
         "usable_cpus": usable_cpus(),
         "cpu_quota": cpu_quota(),
@@ -97,7 +135,8 @@ def as_text(report: Mapping[str, Any]) -> str:
     lines = [
         f"{host['cpu']} ({', '.join(host['units']) or 'no matrix units'}), "
         f"{host['threads']} of {host['usable_cpus']} CPUs, weights {report['weights']}",
-        f"auto runs {report['engine']}. {report['why']}",
+        *([f"auto runs {report['engine']}. {report['why']}"] if "engine" in report else []),
+        *([host["gpu"]] if host["gpu"] else []),
         "",
         *_table(
             ["contestant", "threads", "size", "batch", "runs", "median ms", "p95 ms", "images/s"],
@@ -129,6 +168,8 @@ def as_text(report: Mapping[str, Any]) -> str:
         ),
         "",
     ]
+    if "photo" not in report:
+        return "\n".join(lines)
     for photo in report["photo"]:
         stages = ", ".join(f"{name} {ms:.1f}" for name, ms in photo["stages_ms"].items())
         lines.append(

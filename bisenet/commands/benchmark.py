@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
     add("--quick", action="store_true", help="512 pixels, one image, about a minute")
+    add("--network-only", action="store_true", help="engines side by side and nothing else")
     add("--sizes", type=_numbers, metavar="N,N", help="input sizes, pixels (256,384,512,768)")
     add("--batches", type=_numbers, metavar="N,N", help="images at once (1,2,4,8)")
     add("--engines", help="comma-separated: engines, published, onnxruntime (all)")
@@ -34,16 +35,19 @@ def run(args: argparse.Namespace) -> int:
     if args.seconds:
         effort = measure.Effort(effort.runs, args.seconds)
     names = args.engines.split(",") if args.engines else contestants.default_names()
-    result = report.benchmark(
+    what = (
         names,
         args.sizes or ((512,) if args.quick else measure.SIZES),
         args.batches or ((1,) if args.quick else measure.BATCHES),
         effort,
         args.weights,
         args.threads,
-        say=_say,
-        quick=args.quick,
+        _say,
     )
+    if args.network_only:
+        result = report.network_only(*what)
+    else:
+        result = report.benchmark(*what, quick=args.quick)
     _say("")
     if args.out is not None:
         args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

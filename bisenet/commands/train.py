@@ -13,13 +13,17 @@ HELP = "train weights on a folder of faces and masks"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="images/ + masks/, or CelebAMask-HQ's release")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--data", type=Path, help="images/ + masks/, or CelebAMask-HQ's release")
+    given.add_argument("--recipe", type=Path, help="TOML file with data sets, networks and rounds")
+    add("--data-root", type=Path, help="folder that the recipe's data sets are in")
     add("--out", type=Path, required=True, help="folder for checkpoint, metrics and weights")
     add("--resume", action="store_true", help="go on from the checkpoint in --out")
     add("--val", type=Path, help="faces to score on (default: DATA/val, or a tenth of DATA)")
     add("--labels", default="celebamask-hq", choices=("celebamask-hq", "bisenet"))
     add("--start", help="weights to start from: a name or a file (default: random)")
     add("--backbone", default="resnet18", choices=("resnet18", "resnet34"))
+    add("--backbone-weights", metavar="FILE", help="an ImageNet backbone: what fits is taken")
     add("--phases", help="SIZE[xBATCH]:EPOCHS,... as in 288:30,384:30,512x12:12")
     add("--minutes", type=float, help="bound the run by time; phase lengths become shares of it")
     add("--batch", type=int, help="images a step, where a phase names none")
@@ -30,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--score-size", type=int, help="image size of those scores")
     add("--seed", type=int)
     add("--workers", type=int, help="processes that prepare samples")
+    add("--echo", type=int, help="how often each batch is shown, varied anew (for a GPU)")
+    add("--save-every", type=int, help="epochs between checkpoints")
     add("--replicas", type=int, help="threads with a part of each batch, for a shared CPU")
     add("--f32", action="store_true", help="no bf16 autocast")
     add("--low-memory", action="store_true", help="read faces from disk each time")
@@ -40,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
     """Train, or resume, and say where the weights are."""
     from bisenet.training.train import CHECKPOINT, TrainConfig, Trainer
 
+    if args.recipe is not None:
+        if args.data_root is None:
+            raise ValueError("A recipe needs --data-root, the folder that its data sets are in.")
+        args.data = args.data_root
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
     config = TrainConfig(**given, bf16=not args.f32, keep_in_memory=not args.low_memory)

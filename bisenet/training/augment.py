@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, mirror_lut
 from bisenet.training.accessories import paste_accessory
+from bisenet.training.frames import Frame
 from bisenet.training.photometric import light, recolor_region
 from bisenet.training.scenes import make_scene
 
@@ -30,9 +32,9 @@ _MIRROR = mirror_lut()
 class Geometry:
     """Ranges that one warp is drawn from.
 
-    ``zoom`` is relative to the photo filling the frame, ``turn`` in degrees, ``shift`` a fraction
-    of the frame, ``perspective`` how far a corner moves as a fraction of the frame, ``aspect`` the
-    logarithm of the width to height change.
+    ``zoom`` is relative to the photo filling the frame, or the square about its face; ``turn`` in
+    degrees, ``shift`` a fraction of the frame, ``perspective`` how far a corner moves as a fraction
+    of the frame, ``aspect`` the logarithm of the width to height change.
     """
 
     zoom: tuple[float, float]
@@ -40,11 +42,62 @@ class Geometry:
     shift: float
     perspective: float
     aspect: float
+    about: Literal["photo", "face"] = "photo"
 
 
 ALIGNED = Geometry(zoom=(0.92, 1.12), turn=5, shift=0.03, perspective=0.0, aspect=0.04)
 MODERATE = Geometry(zoom=(0.7, 1.4), turn=20, shift=0.12, perspective=0.04, aspect=0.1)
 WIDE = Geometry(zoom=(0.36, 1.6), turn=38, shift=0.22, perspective=0.1, aspect=0.15)
+
+# What a data set's photos show, and so how the network's view is cut from them: geometries and
+# their shares. ``aligned`` leaves both to the augmentation's own.
+CropRule = Literal["aligned", "loose", "tight", "scene", "body", "photo"]
+CROP_RULES: dict[str, tuple[tuple[Geometry, ...], tuple[float, ...]]] = {
+    "aligned": ((), ()),
+    # The head with room around it, as in news photos cut by a detector.
+    "loose": (
+        (
+            Geometry((1.2, 1.75), turn=10, shift=0.05, perspective=0.03, aspect=0.06),
+            Geometry((0.8, 1.9), turn=25, shift=0.12, perspective=0.06, aspect=0.1),
+            Geometry((0.4, 1.1), turn=30, shift=0.2, perspective=0.08, aspect=0.12),
+        ),
+        (0.5, 0.3, 0.2),
+    ),
+    # The face fills the photo: hair and neck are cut.
+    "tight": (
+        (
+            Geometry((0.62, 0.9), turn=10, shift=0.05, perspective=0.03, aspect=0.06),
+            Geometry((0.5, 1.1), turn=25, shift=0.12, perspective=0.06, aspect=0.1),
+            Geometry((0.3, 0.7), turn=30, shift=0.2, perspective=0.08, aspect=0.12),
+        ),
+        (0.5, 0.3, 0.2),
+    ),
+    # A whole photo: the fine crop, the wider view of 2 to 3.3 times its side, the whole photo.
+    "scene": (
+        (
+            Geometry((0.72, 1.15), 18, 0.08, 0.04, 0.08, about="face"),
+            Geometry((0.3, 0.5), 15, 0.1, 0.04, 0.08, about="face"),
+            Geometry((0.8, 1.5), turn=12, shift=0.1, perspective=0.03, aspect=0.08),
+        ),
+        (0.5, 0.3, 0.2),
+    ),
+    # The same, for masks whose edges are rough at the size of a face.
+    "body": (
+        (
+            Geometry((0.6, 1.0), 18, 0.08, 0.04, 0.08, about="face"),
+            Geometry((0.25, 0.5), 15, 0.1, 0.04, 0.08, about="face"),
+            Geometry((0.8, 1.5), turn=12, shift=0.1, perspective=0.03, aspect=0.08),
+        ),
+        (0.25, 0.45, 0.3),
+    ),
+    "photo": (
+        (
+            Geometry((0.8, 1.2), turn=12, shift=0.06, perspective=0.03, aspect=0.08),
+            Geometry((0.5, 1.7), turn=30, shift=0.18, perspective=0.08, aspect=0.12),
+        ),
+        (0.5, 0.5),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -88,23 +141,31 @@ def mirror(image: Image, mask: Mask) -> Pair:
 
 
 def draw_matrix(
-    rng: np.random.Generator, geometry: Geometry, source: tuple[int, int], size: int
+    rng: np.random.Generator,
+    geometry: Geometry,
+    source: tuple[int, int],
+    size: int,
+    frame: Frame | None = None,
 ) -> NDArray[np.float64]:
     """Homography, shape ``(3, 3)``, from source pixels to the pixels of a ``size`` square.
 
     Args:
         source: the photo's height and width; its longer side fills the frame at zoom 1.
+        frame: the square about the photo's face, for geometries that are about it.
     """
     height, width = source
+    x, y, side = (width - 1) / 2, (height - 1) / 2, float(max(height, width))
+    if frame is not None and geometry.about == "face":
+        x, y, side = frame
     zoom = np.exp(rng.uniform(*np.log(geometry.zoom)))
     stretch = np.exp(rng.uniform(-geometry.aspect, geometry.aspect) / 2)
     angle = np.deg2rad(rng.uniform(-geometry.turn, geometry.turn))
     # A shrunk face may wander through the frame that it no longer fills.
     reach = geometry.shift * min(1.0, zoom) + max(0.0, 0.5 - 0.5 * zoom) * (geometry.shift > 0)
     dx, dy = rng.uniform(-reach, reach, 2) * size
-    scale = size / max(height, width) * zoom
+    scale = size / side * zoom
     cos, sin = np.cos(angle), np.sin(angle)
-    centre = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1]])
+    centre = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
     place = np.array([[1, 0, (size - 1) / 2 + dx], [0, 1, (size - 1) / 2 + dy], [0, 0, 1]])
     linear = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ np.diag(
         [scale * stretch, scale / stretch, 1.0]
@@ -250,6 +311,7 @@ def augment(
     config: AugmentConfig | None = None,
     donors: Sequence[Pair] = (),
     accessories: Sequence[Pair] = (),
+    frame: Frame | None = None,
 ) -> Pair:
     """One training sample.
 
@@ -259,6 +321,7 @@ def augment(
         size: side of the square that comes out.
         donors: other photos with their masks, for scenes and patches.
         accessories: photos with glasses, hats, necklaces or earrings, to copy those from.
+        frame: the square about the photo's face; mirrored with the photo.
 
     Returns:
         Image ``(size, size, 3)`` and mask ``(size, size)``, ``IGNORE`` where nothing is known.
@@ -270,8 +333,9 @@ def augment(
         )
     if rng.random() < config.mirror:
         image, mask = mirror(image, mask)
+        frame = frame and (image.shape[1] - 1 - frame[0], *frame[1:])
     geometry = config.geometries[int(rng.choice(len(config.shares), p=config.shares))]
-    matrix = draw_matrix(rng, geometry, (mask.shape[0], mask.shape[1]), size)
+    matrix = draw_matrix(rng, geometry, (mask.shape[0], mask.shape[1]), size, frame)
     warped, warped_mask, inside = warp_pair(image, mask, matrix, size)
     if rng.random() < config.scene:
         scene = make_scene(rng, size, donors)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import NUM_CLASSES, palette
+from bisenet.partial_labels import NOT_HAIR, SKIN_PART, UNKNOWN
 from bisenet.training import photometric, scenes
 from bisenet.training.accessories import RARE, paste_accessory
 from bisenet.training.augment import (
@@ -23,7 +24,7 @@ from bisenet.training.augment import (
     Pair,
     augment,
 )
-from bisenet.training.dataset import Draw, EpochSampler, FaceDataset
+from bisenet.training.sampling import Draw, EpochSampler, FaceDataset
 
 Image = NDArray[np.uint8]
 
@@ -132,7 +133,9 @@ def _first_samples(dataset: FaceDataset, sampler: EpochSampler, rows: int = 3) -
 
 def _row(name: str, pairs: Sequence[Pair]) -> Image:
     colors = np.zeros((256, 3), np.uint8)
-    colors[:NUM_CLASSES], colors[255] = palette(), (255, 0, 255)
+    # Unknown is magenta, not hair white, skin of unknown part yellow.
+    colors[:NUM_CLASSES], colors[UNKNOWN] = palette(), (255, 0, 255)
+    colors[NOT_HAIR], colors[SKIN_PART] = (255, 255, 255), (255, 255, 0)
     row = np.zeros((2 * CELL, COLUMNS * CELL, 3), np.uint8)
     for column, (image, mask) in enumerate(pairs):
         over = cv2.addWeighted(image, 0.35, colors[mask], 0.65, 0)

@@ -1,4 +1,4 @@
-"""Faces and their masks: two layouts on disk, checks that name the file, seeded epochs.
+"""Faces and their masks: two layouts on disk, checks that name the file.
 
 ``images/`` + ``masks/`` hold one photo and one indexed mask a stem. CelebAMask-HQ's own release
 (Lee et al., CVPR 2020) holds 1024-pixel photos and one binary 512-pixel mask a part, in folders of
@@ -7,20 +7,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
-from torch.utils.data import Dataset
 
 from bisenet.classes import BY_NAME, NUM_CLASSES, label_lut
-from bisenet.training.accessories import RARE
-from bisenet.training.augment import IGNORE, AugmentConfig, augment
+from bisenet.partial_labels import PARTIAL, UNKNOWN
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -44,21 +42,24 @@ class FaceFile:
     """Where one face's photo and labels lie.
 
     ``masks`` is one indexed mask in the label order ``order``, or one binary mask for each of
-    ``parts``, in drawing order.
+    ``parts``, in drawing order; without masks the photo has no labels. ``partial`` allows the
+    values of ``bisenet.partial_labels`` in the mask.
     """
 
     image: Path
     masks: tuple[Path, ...]
     order: str = "bisenet"
     parts: tuple[int, ...] = ()
+    partial: bool = False
 
 
-def find_faces(root: Path, labels: str = "celebamask-hq") -> list[FaceFile]:
+def find_faces(root: Path, labels: str = "celebamask-hq", partial: bool = False) -> list[FaceFile]:
     """Every face under a folder, by name.
 
     Args:
         root: a folder with ``images/`` and ``masks/``, or CelebAMask-HQ's own release.
         labels: label order of indexed masks, a key of ``bisenet.classes.LABEL_ORDERS``.
+        partial: masks may hold the values of ``bisenet.partial_labels``.
 
     Raises:
         DataError: neither layout is there, it is empty, or a photo or a mask has no twin.
@@ -78,7 +79,68 @@ def find_faces(root: Path, labels: str = "celebamask-hq") -> list[FaceFile]:
     lonely = [f"{photos[s]}: no mask {s}.png in {masks}" for s in photos if s not in twins]
     lonely += [f"{twins[s]}: no image {s}.* in {images}" for s in twins if s not in photos]
     _raise_all(lonely)
-    return [FaceFile(photo, (twins[stem],), labels) for stem, photo in photos.items()]
+    return [
+        FaceFile(photo, (twins[stem],), labels, partial=partial) for stem, photo in photos.items()
+    ]
+
+
+def find_photos(root: Path) -> list[FaceFile]:
+    """Every photo of a folder, or of its ``images/``, without labels.
+
+    Raises:
+        DataError: there is no such folder, or no photo in it.
+    """
+    folder = root / "images" if (root / "images").is_dir() else root
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder.")
+    photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not photos:
+        raise DataError(f"{folder}: no images in this folder.")
+    return [FaceFile(photo, ()) for photo in photos]
+
+
+def read_hashes(path: Path) -> frozenset[str]:
+    """SHA-256 sums of a list of held-out photos: one a line, ``#`` begins a comment.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no such sum.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    hashes = set()
+    for number, line in enumerate(lines, 1):
+        text = line.split("#")[0].strip().lower()
+        if text and not (len(text) == 64 and set(text) <= set("0123456789abcdef")):
+            raise DataError(f"{path}, line {number}: {text[:20]!r} is no SHA-256 sum.")
+        hashes |= {text} - {""}
+    return frozenset(hashes)
+
+
+def photo_hashes(faces: Sequence[FaceFile]) -> list[str]:
+    """SHA-256 of each photo's file, lower case.
+
+    A folder of copies in another format carries ``sources.csv`` (stem, sha256) with the hashes of
+    the originals, so that lists of held-out photos hold for it too.
+    """
+    listed: dict[Path, dict[str, str]] = {}
+    hashes = []
+    for face in faces:
+        folder = face.image.parent
+        if folder not in listed:
+            listed[folder] = _listed_hashes(folder)
+        known = listed[folder].get(face.image.stem)
+        hashes.append(known or hashlib.sha256(face.image.read_bytes()).hexdigest())
+    return hashes
+
+
+def _listed_hashes(folder: Path) -> dict[str, str]:
+    for table in (folder / "sources.csv", folder.parent / "sources.csv"):
+        if table.is_file():
+            rows = (line.split(",") for line in table.read_text(encoding="utf-8").splitlines()[1:])
+            return {row[0]: row[1].strip().lower() for row in rows if len(row) == 2}
+    return {}
 
 
 def _find_release(root: Path) -> list[FaceFile]:
@@ -131,21 +193,29 @@ def read_mask(face: FaceFile) -> NDArray[np.uint8]:
         if picture.mode not in ("P", "L"):
             raise DataError(f"{path}: a mask has one byte a pixel, this one is {picture.mode}")
         ids = np.asarray(picture)
-        mask = label_lut(face.order)[ids]
-        if (mask == IGNORE).any():
-            wrong = ", ".join(str(i) for i in np.unique(ids[mask == IGNORE])[:8])
+        lut = label_lut(face.order)
+        allowed = np.arange(256) < NUM_CLASSES
+        if face.partial:
+            open_values = [*PARTIAL, UNKNOWN]
+            lut[open_values] = open_values
+            allowed[open_values] = True
+        if not allowed[ids].all():
+            wrong = ", ".join(str(i) for i in np.unique(ids[~allowed[ids]])[:8])
             raise DataError(f"{path}: ids {wrong} are outside 0..{NUM_CLASSES - 1}")
+        mask: NDArray[np.uint8] = lut[ids]
         return mask
-    mask = None
+    drawn_mask: NDArray[np.uint8] | None = None
     for part, path in zip(face.parts, face.masks, strict=True):
         drawn = np.asarray(_open(path, "L")) > 127
-        if mask is None:
-            mask = np.zeros(drawn.shape, np.uint8)
-        if drawn.shape != mask.shape:
-            raise DataError(f"{path}: {drawn.shape} differs from the other parts' {mask.shape}")
-        mask[drawn] = part
-    assert mask is not None
-    return mask
+        if drawn_mask is None:
+            drawn_mask = np.zeros(drawn.shape, np.uint8)
+        if drawn.shape != drawn_mask.shape:
+            raise DataError(
+                f"{path}: {drawn.shape} differs from the other parts' {drawn_mask.shape}"
+            )
+        drawn_mask[drawn] = part
+    assert drawn_mask is not None
+    return drawn_mask
 
 
 def read_face(face: FaceFile) -> Pair:
@@ -156,8 +226,10 @@ def read_face(face: FaceFile) -> Pair:
     Raises:
         DataError: as ``read_mask``, or photo and mask differ in size.
     """
-    mask = read_mask(face)
     photo = _open(face.image, "RGB")
+    if not face.masks:
+        return np.asarray(photo), np.full((photo.height, photo.width), UNKNOWN, np.uint8)
+    mask = read_mask(face)
     size = (mask.shape[1], mask.shape[0])
     if photo.size != size:
         same_shape = photo.width * size[1] == photo.height * size[0]
@@ -184,129 +256,22 @@ def load_faces(
     Raises:
         DataError: names every bad file (the first twenty).
     """
-    faces: list[Pair] = []
     counts = np.zeros((len(files), NUM_CLASSES), np.int64)
-    problems = []
-    for i, file in enumerate(files):
+
+    def read(i: int) -> Pair | str:
         try:
-            image, mask = read_face(file)
+            pair = read_face(files[i])
         except DataError as error:
-            problems.append(str(error))
-            continue
-        counts[i] = np.bincount(mask.ravel(), minlength=NUM_CLASSES)
-        if keep:
-            faces.append((image, mask))
-    _raise_all(problems)
-    return (faces if keep else None), counts
+            return str(error)
+        counts[i] = class_pixels(pair[1])
+        return pair if keep else ""
+
+    with ThreadPoolExecutor() as pool:  # decoding runs outside Python's lock
+        results = list(pool.map(read, range(len(files))))
+    _raise_all([problem for problem in results if isinstance(problem, str) and problem])
+    return ([r for r in results if not isinstance(r, str)] if keep else None), counts
 
 
-@dataclass(frozen=True)
-class Draw:
-    """One sample of an epoch: which face, at what size, with what chance."""
-
-    epoch: int
-    position: int
-    index: int
-    size: int
-    gentle: bool = False
-
-
-def repeat_factors(
-    counts: NDArray[np.int64], threshold: float, classes: Sequence[int] = RARE
-) -> NDArray[np.float64]:
-    """How often an epoch shows each face, ``(N,)``, 1 or more.
-
-    Repeat-factor sampling (Gupta et al., "LVIS", CVPR 2019): a class that ``threshold`` or more of
-    the photos show is left alone, a rarer one repeats its photos by the square root of the ratio.
-    """
-    factors = np.ones(len(counts))
-    for c in classes:
-        present = counts[:, c] > 0
-        if present.any():
-            wanted = max(1.0, float(np.sqrt(threshold / present.mean())))
-            factors[present] = np.maximum(factors[present], wanted)
-    return factors
-
-
-class EpochSampler:
-    """Batches of draws for one epoch at a time, the same for the same seed and epoch."""
-
-    def __init__(self, factors: NDArray[np.float64], seed: int):
-        self.factors, self.seed = factors, seed
-        self.epoch, self.size, self.batch, self.gentle = 0, 512, 8, False
-
-    def set_epoch(self, epoch: int, size: int, batch: int, gentle: bool = False) -> None:
-        """Choose the epoch, its images' side in pixels, the batch, and the augmentation."""
-        self.epoch, self.size, self.batch, self.gentle = epoch, size, batch, gentle
-
-    def _indices(self) -> NDArray[np.int64]:
-        rng = np.random.default_rng((self.seed, 1, self.epoch))
-        whole = np.floor(self.factors + rng.random(len(self.factors))).astype(np.int64)
-        return rng.permutation(np.repeat(np.arange(len(whole)), whole))
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        order = self._indices()
-        draws = [Draw(self.epoch, p, int(i), self.size, self.gentle) for p, i in enumerate(order)]
-        # A last, smaller batch would give batch normalisation poor statistics: left out.
-        for start in range(0, max(1, len(draws) - self.batch + 1), self.batch):
-            yield draws[start : start + self.batch]
-
-    def __len__(self) -> int:
-        return max(1, len(self._indices()) // self.batch)
-
-
-class _Bank(Sequence[Pair]):
-    """Faces by position, read only when looked at."""
-
-    def __init__(self, load: Callable[[int], Pair], indices: Sequence[int]):
-        self._load, self._indices = load, indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, i):  # type: ignore[no-untyped-def]
-        return self._load(self._indices[i])
-
-
-class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Augmented faces by draw.
-
-    Items are an image ``(3, S, S)`` uint8 RGB and a mask ``(S, S)`` uint8 with 255 to ignore.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[FaceFile],
-        faces: Sequence[Pair] | None,
-        counts: NDArray[np.int64],
-        config: AugmentConfig,
-        seed: int,
-        gentle: AugmentConfig | None = None,
-    ):
-        self.files, self.faces, self.config, self.seed = files, faces, config, seed
-        self.gentle = gentle or config
-        self._donors = _Bank(self.face, range(len(files)))
-        wearers = [np.flatnonzero(counts[:, c]) for c in RARE]
-        most = max(len(w) for w in wearers)
-        # Each accessory is drawn equally often, however few photos show it.
-        balanced = [np.resize(w, most) for w in wearers if len(w)]
-        self._wearers = _Bank(self.face, np.concatenate(balanced).tolist() if balanced else [])
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def face(self, index: int) -> Pair:
-        """The untouched photo and mask."""
-        return self.faces[index] if self.faces is not None else read_face(self.files[index])
-
-    def sample(self, draw: Draw) -> Pair:
-        """The augmented photo ``(S, S, 3)`` and mask ``(S, S)`` of a draw."""
-        rng = np.random.default_rng((self.seed, 2, draw.epoch, draw.position))
-        image, mask = self.face(draw.index)
-        config = self.gentle if draw.gentle else self.config
-        return augment(rng, image, mask, draw.size, config, self._donors, self._wearers)
-
-    def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        image, mask = self.sample(draw)
-        # Channels stay last in memory: the layout that the network runs in.
-        return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)
+def class_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pixels of each class, ``(19,)``; values that are no class are not counted."""
+    return np.bincount(mask.ravel(), minlength=256)[:NUM_CLASSES].astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,63 +18,149 @@ from bisenet.evaluation.metrics import Scores
 from bisenet.faces import MEAN, STD
 from bisenet.model import BiSeNet
 from bisenet.training.ema import ModelEma
-from bisenet.training.losses import training_loss
+from bisenet.training.jitter import jitter
+from bisenet.training.losses import distillation, training_loss
 from bisenet.training.replicas import Replicas
+
+Batch = tuple[Tensor, Tensor]
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Bytes ``(N, 3, H, W)`` to what the network takes, channels last in memory."""
+    """Images ``(N, 3, H, W)``, 0..255, to what the network takes, channels last in memory."""
     mean = torch.tensor(MEAN * 255, device=images.device).view(1, 3, 1, 1)
     scale = torch.tensor(1 / (STD * 255), device=images.device).view(1, 3, 1, 1)
     return ((images.float() - mean) * scale).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass
-class Step:
-    """What an optimizer step needs besides the batch."""
+class Learner:
+    """A network in training, its average and its optimizer.
+
+    ``peak`` is its highest learning rate; a step is given the share of it.
+    """
 
     replicas: Replicas
     ema: ModelEma[BiSeNet]
     optimizer: torch.optim.Optimizer
+    peak: float
+
+    @property
+    def model(self) -> BiSeNet:
+        """The network whose weights the optimizer changes."""
+        return self.replicas.models[0]
+
+    def begin(self, share: float) -> None:
+        """Set the learning rate and forget the last step's gradients."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = share * self.peak
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def finish(self, clip: float) -> None:
+        """Clip the gradients, step, and let the average follow."""
+        nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self.optimizer.step()
+        self.ema.update(self.model)
+
+
+@dataclass
+class Step:
+    """What an optimizer step needs besides the batch.
+
+    Attributes:
+        teacher: a finished network whose logits the first learner follows too.
+        student: a second network that learns from the same batches and from the first one's
+            logits while both are in training, at every ``student_every``-th step.
+        follow: weight of the distillation loss.
+        vary: give each batch a variation of its own on the device.
+        pieces: batches that are joined into one on the device.
+    """
+
+    learner: Learner
     weight: Tensor
     device: torch.device
     bf16: bool
     accumulate: int = 1
     clip: float = 5.0
     fraction: float = 0.4
+    teacher: BiSeNet | None = None
+    student: Learner | None = None
+    follow: float = 1.0
+    vary: bool = False
+    pieces: int = 1
+    student_every: int = 1
+    steps: int = 0
 
-    def __call__(self, batches: Sequence[tuple[Tensor, Tensor]], rate: float) -> float:
+    def __call__(self, batches: Sequence[Batch], share: float) -> float:
         """One step over one or more batches, whose gradients add up; returns the loss.
+
+        Args:
+            batches: ``pieces`` times as many as gradients are added up of.
+            share: of the highest learning rate.
 
         Raises:
             FloatingPointError: the loss is not finite.
         """
-        model = self.replicas.models[0]
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-
-        def loss_of(model: BiSeNet, images: Tensor, masks: Tensor) -> Tensor:
-            x = normalise(images.to(self.device))
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                outputs = model.forward_heads(x)
-            target = masks.to(self.device)
-            return training_loss(outputs, target, self.weight, self.fraction) / len(batches)
-
-        total = sum(self.replicas.backward(*batch, loss_of) for batch in batches)
+        self.steps += 1
+        with_student = self.student is not None and self.steps % self.student_every == 0
+        learners = [self.learner, *([self.student] if self.student and with_student else [])]
+        for learner in learners:
+            learner.begin(share)
+        starts = range(0, len(batches), self.pieces)
+        total = sum(
+            self._backward(
+                *self._ready(batches[i : i + self.pieces]), len(starts), with_student=with_student
+            )
+            for i in starts
+        )
         if not np.isfinite(total):
             raise FloatingPointError("The loss is no longer a number; lower the learning rate.")
-        nn.utils.clip_grad_norm_(model.parameters(), self.clip)
-        self.optimizer.step()
-        self.ema.update(model)
+        for learner in learners:
+            learner.finish(self.clip)
         return total
 
+    def _ready(self, pieces: Sequence[Batch]) -> Batch:
+        """The pieces as one batch, ``(N, 3, S, S)`` and ``(N, S, S)``, on the device."""
+        images, masks = (
+            torch.cat([part.to(self.device, non_blocking=True) for part in parts])
+            for parts in zip(*pieces, strict=True)
+        )
+        if self.vary:
+            images, masks = jitter(images, masks)
+        return images, masks
 
-def grouped(
-    batches: Iterable[tuple[Tensor, Tensor]], count: int
-) -> Iterable[list[tuple[Tensor, Tensor]]]:
+    def _backward(self, images: Tensor, masks: Tensor, parts: int, with_student: bool) -> float:
+        kept: list[tuple[Tensor, Tensor]] = []
+
+        def loss_of(model: BiSeNet, images: Tensor, masks: Tensor) -> Tensor:
+            x = normalise(images)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                outputs = model.forward_heads(x)
+            loss = training_loss(outputs, masks, self.weight, self.fraction)
+            if self.teacher is not None:
+                with torch.no_grad(), self._autocast():
+                    wanted = self.teacher.forward_heads(x)[0]
+                loss = loss + self.follow * distillation(outputs[0], wanted)
+            if with_student:
+                kept.append((x, outputs[0].detach()))
+            return loss / parts
+
+        total = self.learner.replicas.backward(images, masks, loss_of)
+        if self.student is not None and with_student:
+            (x, wanted), *_ = kept
+            with self._autocast():
+                outputs = self.student.model.forward_heads(x)
+            loss = training_loss(outputs, masks, self.weight, self.fraction)
+            loss = (loss + self.follow * distillation(outputs[0], wanted)) / parts
+            loss.backward()
+        return total
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
     """Batches in groups of ``count``; a last, smaller group is kept."""
-    group: list[tuple[Tensor, Tensor]] = []
+    group: list[Batch] = []
     for batch in batches:
         group.append(batch)
         if len(group) == count:
@@ -82,6 +168,19 @@ def grouped(
             group = []
     if group:
         yield group
+
+
+def echoed(
+    groups: Iterable[list[Batch]], times: int, rng: np.random.Generator, kept: int = 16
+) -> Iterator[list[Batch]]:
+    """Each group, and after it ``times - 1`` of the last ``kept`` ones drawn at random."""
+    recent: list[list[Batch]] = []
+    for group in groups:
+        yield group
+        if times > 1:
+            recent = [*recent[1 - kept :], group]
+            for _ in range(times - 1):
+                yield recent[int(rng.integers(len(recent)))]
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Training: a folder of faces and masks in, weights out, resumable at every epoch."""
+"""Training: faces and masks in, weights out, resumable at every epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bisenet.classes import NUM_CLASSES
 from bisenet.model import BackboneName, BiSeNet
 from bisenet.training.augment import GENTLE, AugmentConfig
 from bisenet.training.checkpoint import (
@@ -27,19 +26,17 @@ from bisenet.training.checkpoint import (
     write_json,
     write_text,
 )
-from bisenet.training.dataset import (
-    DataError,
-    EpochSampler,
-    FaceDataset,
-    find_faces,
-    load_faces,
-    repeat_factors,
-)
+from bisenet.training.dataset import Pair
 from bisenet.training.ema import ModelEma
-from bisenet.training.loop import Progress, Step, format_time, grouped, score
+from bisenet.training.loop import Learner, Progress, Step, echoed, format_time, grouped, score
 from bisenet.training.losses import class_weights
+from bisenet.training.networks import build, load_from
+from bisenet.training.plan import Plan, from_folder, from_recipe
+from bisenet.training.pseudo import LabelOptions, label_photos
+from bisenet.training.recipe import NetworkSpec, read_recipe
 from bisenet.training.replicas import Replicas
-from bisenet.training.schedule import Phase, learning_rate, parse_phases, phase_at
+from bisenet.training.sampling import EpochSampler, FaceDataset, repeat_factors
+from bisenet.training.schedule import learning_rate, phase_at
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.json", "metrics.csv"
 
@@ -49,22 +46,28 @@ class TrainConfig:
     """One run. Everything but ``data`` and ``out`` decides the result and is kept with it.
 
     Attributes:
-        data: faces to learn from; with ``train/`` and ``val/`` inside, those two are used.
+        data: faces to learn from; with ``train/`` and ``val/`` inside, those two are used. With a
+            recipe, the folder that its data sets' paths are relative to.
+        recipe: a TOML file (``bisenet.training.recipe``); its values take the place of those here.
         val: faces to score on, never learned from; None holds back ``hold_out`` of ``data``.
         phases: ``SIZE[xBATCH]:LENGTH,...``, lengths in epochs, or shares of ``minutes``.
         minutes: bound the run by time; such a run depends on the machine's speed.
         replicas: threads that each run their part of a batch; for CPUs shared with other work.
+        echo: how often each prepared batch is shown, varied anew; 1 shows it once, as prepared.
         hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
         augment_last: augmentation in the last of several phases.
         score_every: epochs between scores on val, at ``score_size`` pixels.
+        save_every: epochs between checkpoints.
     """
 
     data: Path
     out: Path
+    recipe: Path | None = None
     val: Path | None = None
     labels: str = "celebamask-hq"
     start: str | None = None
     backbone: BackboneName = "resnet18"
+    backbone_weights: str | None = None
     phases: str = "288:30,384:30,512x12:12"
     batch: int = 16
     accumulate: int = 1
@@ -79,41 +82,54 @@ class TrainConfig:
     hold_out: float = 0.1
     score_every: int = 2
     score_size: int = 512
+    save_every: int = 1
     seed: int = 0
     workers: int = 1
     replicas: int = 1
+    echo: int = 1
     keep_in_memory: bool = True
     bf16: bool = True
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     augment_last: AugmentConfig = GENTLE
 
 
-def _split(config: TrainConfig) -> tuple[list[Any], list[Any]]:
-    """The faces to learn from and those to score on."""
-    root, val = config.data, config.val
-    if (root / "train").is_dir():
-        val = val or (root / "val" if (root / "val").is_dir() else None)
-        root = root / "train"
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder.")
-    faces = find_faces(root, config.labels)
-    if val is not None:
-        return faces, find_faces(val, config.labels)
-    held = round(len(faces) * config.hold_out)
-    order = np.random.default_rng((config.seed, 3)).permutation(len(faces))
-    chosen = set(order[:held].tolist())
-    return (
-        [f for i, f in enumerate(faces) if i not in chosen],
-        [f for i, f in enumerate(faces) if i in chosen],
+def _plan(config: TrainConfig) -> tuple[TrainConfig, Plan]:
+    """The material, and the configuration with the recipe's values in it.
+
+    Raises:
+        DataError: the data cannot be used; every bad file is named.
+        RecipeError: the recipe cannot be followed.
+    """
+    if config.recipe is not None:
+        recipe = read_recipe(config.recipe)
+        config = dataclasses.replace(config, **recipe.options, peak=recipe.network.peak)
+        return config, from_recipe(recipe, config.data)
+    network = NetworkSpec(
+        config.backbone,
+        start=config.start,
+        backbone_weights=config.backbone_weights,
+        peak=config.peak,
     )
+    plan = from_folder(
+        config.data,
+        config.labels,
+        config.val,
+        config.hold_out,
+        config.seed,
+        config.keep_in_memory,
+        network,
+        config.phases,
+        config.batch,
+    )
+    return config, plan
 
 
-def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+def _optimizer(model: nn.Module, peak: float, weight_decay: float) -> torch.optim.AdamW:
     # Decay pulls convolutions only: it has no place on normalisation's scales and offsets.
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.peak, weight_decay=config.weight_decay, fused=True)
+    return torch.optim.AdamW(groups, lr=peak, weight_decay=weight_decay, fused=True)
 
 
 def _one_thread(_worker: int) -> None:
@@ -126,43 +142,78 @@ class Trainer:
 
     Raises:
         DataError: the data cannot be used; every bad file is named.
+        RecipeError: the recipe cannot be followed; the line is named.
     """
 
     def __init__(self, config: TrainConfig):
-        self.config = config
-        self.phases = parse_phases(config.phases, config.batch)
-        train_files, val_files = _split(config)
-        faces, counts = load_faces(train_files, config.keep_in_memory)
-        self.val_files, (self.val_faces, _) = val_files, load_faces(val_files)
-        self.dataset = FaceDataset(
-            train_files, faces, counts, config.augment, config.seed, config.augment_last
-        )
-        self.sampler = EpochSampler(repeat_factors(counts, config.repeat_threshold), config.seed)
+        config, plan = _plan(config)
+        self.config, self.plan = config, plan
+        self.val_files, self.val_faces = plan.val_files, plan.val
+        self.dataset = FaceDataset(plan.sources, config.augment, config.seed, config.augment_last)
+        self.truths = [
+            [mask for _, mask in source.faces] if pseudo and source.faces else []
+            for source, pseudo in zip(plan.sources, plan.pseudo, strict=True)
+        ]
+        self.labelled = 0  # the round whose labels the sources hold
+        self.sampler = self._sampler()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
-        model = self._first_model().to(self.device)
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        weight = class_weights(counts.sum(0)).to(self.device)
-        self.model = model
+        counts = sum(source.counts.sum(0) for source in plan.sources if source.full)
+        student = plan.student
+        if student is not None and config.replicas > 1:
+            raise ValueError("A student needs the whole batch: use --replicas 1.")
         self.step = Step(
-            replicas=Replicas(model, config.replicas),
-            ema=ModelEma(model, config.ema),
-            optimizer=_optimizer(model, config),
-            weight=weight,
+            learner=self._learner(plan.network),
+            weight=class_weights(np.asarray(counts)).to(self.device),
             device=self.device,
             bf16=config.bf16,
             accumulate=config.accumulate,
             fraction=config.hard_fraction,
+            teacher=self._teacher(),
+            student=None if student is None else self._learner(student),
+            follow=(student or plan.network).follow,
+            vary=config.echo > 1,
+            student_every=student.every if student is not None else 1,
         )
+        self.model = self.step.learner.model
         self.epoch, self.steps, self.seconds = 0, 0, 0.0
         self.history: list[dict[str, Any]] = []
 
-    def _first_model(self) -> BiSeNet:
-        if self.config.start is None:
-            return BiSeNet(NUM_CLASSES, self.config.backbone)
-        from bisenet.weights import load_model
+    def _learner(self, spec: NetworkSpec) -> Learner:
+        beside = self.config.recipe.parent if self.config.recipe else Path()
+        model = build(spec, (self.config.data, beside)).to(self.device)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Learner(
+            Replicas(model, self.config.replicas),
+            ModelEma(model, self.config.ema),
+            _optimizer(model, spec.peak, self.config.weight_decay),
+            spec.peak,
+        )
 
-        return load_model(self.config.start)
+    def _teacher(self) -> BiSeNet | None:
+        if self.plan.teacher is None:
+            return None
+        beside = self.config.recipe.parent if self.config.recipe else Path()
+        model = load_from(self.plan.teacher, (self.config.data, beside))
+        model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model.requires_grad_(False)
+
+    def _sampler(self) -> EpochSampler:
+        """Photos by share; those without labels yet are left out."""
+        factors, shares = [], []
+        for source in self.plan.sources:
+            factor = repeat_factors(source.counts, self.config.repeat_threshold)
+            shown = np.ones(len(factor), bool) if source.shown is None else source.shown
+            factors.append(np.where(shown, factor, 0.0))
+            shares.append(source.share if shown.any() else 0.0)
+        return EpochSampler(factors, self.config.seed, shares, self.plan.samples)
+
+    def learners(self) -> dict[str, Learner]:
+        """The networks in training, by the name that checkpoints give them."""
+        found = {"": self.step.learner}
+        if self.step.student is not None:
+            found["student_"] = self.step.student
+        return found
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint, exactly as if the run had not stopped.
@@ -172,29 +223,33 @@ class Trainer:
         """
         state = load_checkpoint(path)
         try:
-            self.model.load_state_dict(state["model"])
-            self.step.ema.model.load_state_dict(state["ema"])
-            self.step.optimizer.load_state_dict(state["optimizer"])
+            for name, learner in self.learners().items():
+                learner.model.load_state_dict(state[f"{name}model"])
+                learner.ema.model.load_state_dict(state[f"{name}ema"])
+                learner.optimizer.load_state_dict(state[f"{name}optimizer"])
+                learner.ema.steps = state[f"{name}ema_steps"]
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"{path}: made for another network ({error})") from error
-        self.step.ema.steps = state["ema_steps"]
         self.epoch, self.steps = state["epoch"], state["steps"]
+        self.step.steps = self.steps
         self.seconds, self.history = state["seconds"], state["history"]
+        self._label(self._round())
         torch.set_rng_state(state["random"])
 
     def _save(self) -> None:
         out = self.config.out
-        state = {
-            "model": self.model.state_dict(),
-            "ema": self.step.ema.model.state_dict(),
-            "ema_steps": self.step.ema.steps,
-            "optimizer": self.step.optimizer.state_dict(),
+        state: dict[str, Any] = {
             "epoch": self.epoch,
             "steps": self.steps,
             "seconds": self.seconds,
             "history": self.history,
             "random": torch.get_rng_state(),
         }
+        for name, learner in self.learners().items():
+            state[f"{name}model"] = learner.model.state_dict()
+            state[f"{name}ema"] = learner.ema.model.state_dict()
+            state[f"{name}ema_steps"] = learner.ema.steps
+            state[f"{name}optimizer"] = learner.optimizer.state_dict()
         save_checkpoint(out / CHECKPOINT, state)
         table = io.StringIO()
         writer = csv.DictWriter(table, fieldnames=list(self.history[0]))
@@ -207,22 +262,72 @@ class Trainer:
         config = self.config
         config.out.mkdir(parents=True, exist_ok=True)
         write_json(config.out / CONFIG, _plain(config))
-        loader: DataLoader[Any] = DataLoader(
+        if self.epoch == 0:
+            for old in config.out.glob("round-*.safetensors"):
+                old.unlink()
+        loader: DataLoader[Any] | None = None
+        while not self._finished():
+            if loader is None or self.labelled != self._round():
+                started = time.monotonic()
+                self._label(self._round())
+                self.seconds += time.monotonic() - started
+                loader = self._loader()  # workers hold a copy of the labels
+            self._run_epoch(loader)
+        for learner in self.learners().values():
+            model = learner.ema.model
+            path = config.out / f"bisenet_{model.backbone_name}.safetensors"
+            export_weights(path, model.state_dict(), {"format": "pt"})
+        return config.out / f"bisenet_{self.model.backbone_name}.safetensors"
+
+    def _loader(self) -> DataLoader[Any]:
+        workers = self.config.workers
+        return DataLoader(
             self.dataset,
             batch_sampler=self.sampler,
-            num_workers=config.workers,
+            num_workers=workers,
             worker_init_fn=_one_thread,
-            persistent_workers=config.workers > 0,
-            prefetch_factor=4 if config.workers else None,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
+            multiprocessing_context="fork" if workers else None,
+            pin_memory=self.device.type == "cuda",
         )
-        while not self._finished():
-            self._run_epoch(loader)
-        path = config.out / f"bisenet_{self.model.backbone_name}.safetensors"
-        export_weights(path, self.step.ema.model.state_dict(), {"format": "pt"})
-        return path
+
+    def _label(self, number: int) -> None:
+        """Bring the sources' labels to what round ``number`` learns from."""
+        if number == self.labelled:
+            return
+        config = self.config
+        weights = config.out / f"round-{number}.safetensors"
+        if not weights.exists():
+            export_weights(weights, self.step.learner.ema.model.state_dict(), {"format": "pt"})
+        # From the file, so that a resumed run makes the same labels.
+        model = load_from(str(weights), ()).to(self.device)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        options = LabelOptions(batch=64 if self.device.type == "cuda" else 4)
+        for source, pseudo, truths in zip(
+            self.plan.sources, self.plan.pseudo, self.truths, strict=True
+        ):
+            if not 0 < pseudo <= number or source.faces is None:
+                continue
+            started = time.monotonic()
+            photos = [photo for photo, _ in source.faces]
+            masks = label_photos(model, photos, options, self.device, config.bf16, truths)
+            kept = sum(mask is not None for mask in masks)
+            if not source.unlabelled:  # what is known stays
+                masks = [m if m is not None else t for m, t in zip(masks, truths, strict=True)]
+            source.relabel(masks)
+            _say(
+                f"{source.name}: labels for {kept} of {len(photos)} photos in "
+                f"{time.monotonic() - started:.0f} s"
+            )
+        self.labelled = number
+        factors = self._sampler()
+        self.sampler.factors, self.sampler.shares = factors.factors, factors.shares
+
+    # Rounds and phases share one clock: epochs, or minutes where the run is bounded by them.
 
     def _total_epochs(self) -> float:
-        return sum(p.length for p in self.phases)
+        return sum(r.epochs for r in self.plan.rounds)
 
     def _progress(self, share: float, elapsed: float) -> float:
         """Share of the run that is done; ``share`` is that of the current epoch."""
@@ -230,83 +335,123 @@ class Trainer:
             return (self.seconds + elapsed) / (self.config.minutes * 60)
         return (self.epoch + share) / self._total_epochs()
 
+    def _round(self) -> int:
+        """The round that the next epoch belongs to, from 0."""
+        done = self._progress(0, 0) * self._total_epochs()
+        end = 0.0
+        for number, spec in enumerate(self.plan.rounds):
+            end += spec.epochs
+            if done < end - 1e-6:
+                return number
+        return len(self.plan.rounds) - 1
+
+    def _within(self, number: int, progress: float) -> float:
+        """Share of round ``number`` that is done."""
+        before = sum(r.epochs for r in self.plan.rounds[:number])
+        return (progress * self._total_epochs() - before) / self.plan.rounds[number].epochs
+
     def _finished(self) -> bool:
         if self.config.minutes is None:
             return self.epoch >= self._total_epochs() - 1e-6
         return self._progress(0, 0) >= 1
 
+    def _pieces(self, batch: int) -> int:
+        """Parts that a large batch is prepared in, so that an epoch's first comes sooner."""
+        return 4 if self.config.workers > 4 and batch % 4 == 0 and batch >= 32 else 1
+
     def _run_epoch(self, loader: DataLoader[Any]) -> None:
         config, started = self.config, time.monotonic()
-        phase = phase_at(self.phases, self._progress(0, 0))
-        last = len(self.phases) > 1 and phase is self.phases[-1]
-        self.sampler.set_epoch(self.epoch, phase.size, phase.batch, gentle=last)
-        count = -(-len(self.sampler) // config.accumulate)
+        number = self._round()
+        spec = self.plan.rounds[number]
+        phase = phase_at(spec.phases, self._within(number, self._progress(0, 0)))
+        last = len(spec.phases) > 1 and phase is spec.phases[-1]
+        pieces = self.step.pieces = self._pieces(phase.batch)
+        self.sampler.set_epoch(self.epoch, phase.size, phase.batch // pieces, gentle=last)
+        group = config.accumulate * pieces
+        count = -(-len(self.sampler) // group) * config.echo
         progress = Progress(f"epoch {self.epoch + 1} at {phase.size}", count)
-        self.step.replicas.train()
+        for learner in self.learners().values():
+            learner.replicas.train()
         losses: list[float] = []
-        rate = 0.0
-        for i, batches in enumerate(grouped(loader, config.accumulate)):
+        share = 0.0
+        first = next((r["steps"] for r in reversed(self.history) if r["round"] < number + 1), 0)
+        rng = np.random.default_rng((config.seed, 5, self.epoch))
+        groups = echoed(grouped(loader, group), config.echo, rng)
+        for i, batches in enumerate(groups):
             elapsed = time.monotonic() - started
-            done = self._progress(i / count, elapsed)
-            if done >= 1 and losses:  # out of time: the last epoch is cut short
+            overall = self._progress(i / count, elapsed)
+            done = self._within(number, overall)
+            if done >= 1 and losses:  # out of time: the round's last epoch is cut short
                 break
-            rate = learning_rate(done, self.steps, config.peak, config.floor, config.warmup)
-            losses.append(self.step(batches, rate))
+            share = spec.peak * learning_rate(
+                done, self.steps - first, 1.0, config.floor / config.peak, config.warmup
+            )
+            losses.append(self.step(batches, share))
             self.steps += 1
-            left = (self.seconds + elapsed) * (1 / max(done, 1e-6) - 1)
+            left = (self.seconds + elapsed) * (1 / max(overall, 1e-6) - 1)
             images = sum(len(images) for images, _ in batches)
             progress.update(i, images, float(np.mean(losses[-20:])), left, self._last_score())
         self.epoch += 1
-        self._close_epoch(phase, float(np.mean(losses)), rate, started, progress)
-
-    def _close_epoch(
-        self, phase: Phase, loss: float, rate: float, started: float, progress: Progress
-    ) -> None:
-        config = self.config
-        row: dict[str, Any] = {
+        row = {
             "epoch": self.epoch,
+            "round": number + 1,
             "steps": self.steps,
             "size": phase.size,
-            "rate": rate,
-            "loss": loss,
+            "rate": share * config.peak,
+            "loss": float(np.mean(losses)),
             "images_per_second": progress.images / (time.monotonic() - started),
-            "miou": "",
-            "mean_f1": "",
         }
+        self._close_epoch(row, started)
+
+    def _close_epoch(self, row: dict[str, Any], started: float) -> None:
+        config = self.config
         before = self.seconds
         self.seconds = before + time.monotonic() - started
         row["seconds"] = self.seconds - before
+        scored = self.val_faces and (self.epoch % config.score_every == 0 or self._finished())
+        for name in self.learners():
+            row[f"{name}miou"] = row[f"{name}mean_f1"] = ""
+            if scored:
+                self._score(name, row)
         self.history.append(row)
-        scored = self.val_files and (self.epoch % config.score_every == 0 or self._finished())
-        if scored:
-            faces = self.val_faces
-            assert faces is not None
-            scores = score(
-                self.step.ema.model,
-                lambda i: faces[i],
-                len(faces),
-                config.score_size,
-                self.device,
-                config.bf16,
-            )
-            row["miou"], row["mean_f1"] = round(scores.miou, 5), round(scores.mean_f1, 5)
-            report = scores.as_dict() | {"epoch": self.epoch}
-            write_json(config.out / "scores.json", report)
         self.seconds = before + time.monotonic() - started
         row["total_seconds"] = self.seconds
-        self._save()
-        print(
-            f"epoch {self.epoch} done in {row['seconds']:.0f} s  loss {loss:.4f}  "
-            f"{self._last_score()}  {format_time(self.seconds)} so far",
-            file=sys.stderr,
-            flush=True,
+        if self.epoch % config.save_every == 0 or self._finished():
+            self._save()
+        _say(
+            f"epoch {self.epoch} done in {row['seconds']:.0f} s  "
+            f"{row['images_per_second']:.0f} images/s  loss {row['loss']:.4f}  "
+            f"{self._last_score()}  {format_time(self.seconds)} so far"
         )
+
+    def _score(self, name: str, row: dict[str, Any]) -> None:
+        faces: list[Pair] = self.val_faces
+        scores = score(
+            self.learners()[name].ema.model,
+            lambda i: faces[i],
+            len(faces),
+            self.config.score_size,
+            self.device,
+            self.config.bf16,
+        )
+        row[f"{name}miou"] = round(scores.miou, 5)
+        row[f"{name}mean_f1"] = round(scores.mean_f1, 5)
+        report = scores.as_dict() | {"epoch": self.epoch}
+        write_json(self.config.out / f"{name}scores.json", report)
 
     def _last_score(self) -> str:
         for row in reversed(self.history):
             if row["miou"] != "":
-                return f"mIoU {row['miou']:.3f} F1 {row['mean_f1']:.3f} (epoch {row['epoch']})"
+                student = f" / {row['student_miou']:.3f}" if row.get("student_miou") else ""
+                return (
+                    f"mIoU {row['miou']:.3f}{student} F1 {row['mean_f1']:.3f} "
+                    f"(epoch {row['epoch']})"
+                )
         return "not scored yet"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _plain(config: TrainConfig) -> dict[str, Any]:

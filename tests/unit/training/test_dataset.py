@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,15 @@ import pytest
 from PIL import Image
 
 from bisenet.classes import BY_NAME
-from bisenet.training.augment import NO_AUGMENT, AugmentConfig
 from bisenet.training.dataset import (
     DataError,
-    Draw,
-    EpochSampler,
-    FaceDataset,
+    class_pixels,
     find_faces,
+    find_photos,
     load_faces,
+    photo_hashes,
     read_face,
-    repeat_factors,
+    read_hashes,
 )
 
 from .helpers import face, write_faces
@@ -150,62 +150,48 @@ def test_every_bad_file_is_told_at_once(tmp_path: Path) -> None:
     assert "and 5 more" in message
 
 
-def test_rare_classes_are_repeated() -> None:
-    counts = np.zeros((100, 19), np.int64)
-    counts[:, 1] = 1
-    counts[:4, BY_NAME["hat"].id] = 1
-    counts[:50, BY_NAME["ear_r"].id] = 1
-    factors = repeat_factors(counts, 0.25)
-    assert factors[:4] == pytest.approx(2.5)
-    assert (factors[4:] == 1).all()
+def test_partial_masks_keep_their_values_and_full_ones_refuse_them(tmp_path: Path) -> None:
+    write_faces(tmp_path, 1)
+    ids = np.array(Image.open(tmp_path / "masks" / "000.png"))
+    ids[0, :3] = 252, 254, 255
+    Image.fromarray(ids).save(tmp_path / "masks" / "000.png")
+    mask = read_face(find_faces(tmp_path, "bisenet", partial=True)[0])[1]
+    assert mask[0, :3].tolist() == [252, 254, 255]
+    np.testing.assert_array_equal(mask[1:], face(0)[1][1:])
+    assert class_pixels(mask).sum() == mask.size - 3
+    assert "ids 252, 254, 255 are outside" in problem(tmp_path)
+    ids[0, 0] = 40
+    Image.fromarray(ids).save(tmp_path / "masks" / "000.png")
+    with pytest.raises(DataError, match="ids 40 are outside"):
+        read_face(find_faces(tmp_path, "bisenet", partial=True)[0])
 
 
-def test_epochs_are_the_same_for_the_same_seed_and_show_every_face() -> None:
-    factors = np.array([1.0, 2.5, 1.0, 1.0])
-    first, again = EpochSampler(factors, 7), EpochSampler(factors, 7)
-    shown = []
-    for epoch in range(6):
-        first.set_epoch(epoch, 96, 1)
-        again.set_epoch(epoch, 96, 1)
-        batches = list(first)
-        assert batches == list(again)
-        assert len(batches) == len(first)
-        shown.append([d.index for batch in batches for d in batch])
-        assert set(shown[-1]) == {0, 1, 2, 3}
-    assert {len(s) for s in shown} == {5, 6}
-    assert shown[0] != shown[1]
-
-
-def test_a_last_small_batch_is_left_out_unless_it_is_the_only_one() -> None:
-    sampler = EpochSampler(np.ones(7), 0)
-    sampler.set_epoch(0, 64, 3)
-    assert [len(b) for b in sampler] == [3, 3]
-    sampler.set_epoch(0, 64, 16)
-    assert [len(b) for b in sampler] == [7]
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_samples_depend_on_the_draw_alone(tmp_path: Path, keep: bool) -> None:
-    files = find_faces(write_faces(tmp_path, 4), "bisenet")
-    faces, counts = load_faces(files, keep)
-    assert (faces is not None) == keep
-    data = FaceDataset(files, faces, counts, AugmentConfig(), seed=3)
-    image, mask = data[Draw(epoch=1, position=5, index=2, size=32)]
-    again, _ = data[Draw(epoch=1, position=5, index=2, size=32)]
-    other, _ = data[Draw(epoch=2, position=5, index=2, size=32)]
-    assert image.shape == (3, 32, 32)
-    assert mask.shape == (32, 32)
-    assert image.equal(again)
-    assert not image.equal(other)
-
-
-def test_a_gentle_draw_takes_the_gentle_augmentation(tmp_path: Path) -> None:
-    files = find_faces(write_faces(tmp_path, 2), "bisenet")
-    faces, counts = load_faces(files)
-    data = FaceDataset(files, faces, counts, AugmentConfig(), seed=0, gentle=NO_AUGMENT)
-    image, mask = data.sample(Draw(epoch=0, position=0, index=1, size=64, gentle=True))
+def test_photos_without_labels_are_unknown_all_over(tmp_path: Path) -> None:
+    write_faces(tmp_path, 2)
+    files = find_photos(tmp_path)
+    assert [f.image.name for f in files] == ["000.png", "001.png"]
+    image, mask = read_face(files[1])
     np.testing.assert_array_equal(image, face(1)[0])
-    np.testing.assert_array_equal(mask, face(1)[1])
+    assert (mask == 255).all()
+    with pytest.raises(DataError, match="no such folder"):
+        find_photos(tmp_path / "nowhere")
+
+
+def test_held_out_lists_hold_for_copies_too(tmp_path: Path) -> None:
+    files = find_faces(write_faces(tmp_path / "own", 2), "bisenet")
+    own = [hashlib.sha256(f.image.read_bytes()).hexdigest() for f in files]
+    assert photo_hashes(files) == own
+    copies = find_faces(write_faces(tmp_path / "copy", 2), "bisenet")
+    table = f"stem,sha256\n000,{'a' * 64}\n001,{'b' * 64}\n"
+    (tmp_path / "copy" / "sources.csv").write_text(table)
+    assert photo_hashes(copies) == ["a" * 64, "b" * 64]
+
+    listed = tmp_path / "held-out.txt"
+    listed.write_text(f"# two\n{'A' * 64}  # the first\n\n")
+    assert read_hashes(listed) == {"a" * 64}
+    listed.write_text(f"{'a' * 64}\nMary_0001.jpg\n")
+    with pytest.raises(DataError, match=r"held-out\.txt, line 2: 'mary_0001.jpg' is no SHA-256"):
+        read_hashes(listed)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/celebamask-mini")

@@ -11,7 +11,9 @@ from bisenet.training.losses import (
     at_stride,
     class_weights,
     cross_entropy_and_dice,
+    distillation,
     hard_pixel_mean,
+    partial_log_likelihood,
     training_loss,
 )
 
@@ -89,3 +91,49 @@ def test_the_networks_loss_falls_when_it_learns() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_partly_known_pixel_costs_the_sum_of_what_it_may_be() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(1, 19, 2, 2)
+    p = logits.softmax(1)[0]
+    hair = 17
+    target = torch.tensor([[[254, 252], [hair, 255]]], dtype=torch.uint8)
+    found = partial_log_likelihood(logits.log_softmax(1), target)[0]
+    skin = [0, 1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14]
+    assert found[0, 0].item() == pytest.approx(math.log(1 - p[hair, 0, 0].item()), abs=1e-5)
+    assert found[0, 1].item() == pytest.approx(math.log(p[skin, 0, 1].sum().item()), abs=1e-5)
+    assert found[1, 0].item() == pytest.approx(math.log(p[hair, 1, 0].item()), abs=1e-5)
+    assert found[1, 1].item() == 0
+
+
+def test_dice_counts_pixels_that_say_no_to_a_class() -> None:
+    hair = 17
+    logits = torch.zeros(1, 19, 1, 4)
+    logits[0, hair] = 30.0  # hair everywhere
+    weight = torch.ones(19)
+
+    def dice(*values: int) -> float:
+        target = torch.tensor([[values]], dtype=torch.uint8)
+        return cross_entropy_and_dice(logits, target, weight, 1.0)[1].item()
+
+    assert dice(hair, hair, hair, hair) == pytest.approx(0, abs=1e-5)
+    assert dice(hair, hair, 255, 255) == pytest.approx(0, abs=1e-5)
+    assert dice(hair, hair, 254, 254) == pytest.approx(1 - 5 / 7, abs=1e-5)
+    assert dice(hair, hair, 252, 254) == pytest.approx(1 - 5 / 7, abs=1e-5)
+
+
+def test_a_student_with_its_teachers_logits_has_nothing_to_learn() -> None:
+    torch.manual_seed(0)
+    teacher = torch.randn(1, 19, 4, 4)
+    assert distillation(teacher.clone(), teacher).item() == pytest.approx(0, abs=1e-6)
+    student = torch.randn(1, 19, 4, 4, requires_grad=True)
+    loss = distillation(student, teacher.requires_grad_(), temperature=1.0)
+    p = teacher.detach().softmax(1)
+    expected = (p * (p.log() - student.detach().log_softmax(1))).sum(1).mean()
+    torch.testing.assert_close(loss.detach(), expected)
+    loss.backward()
+    assert student.grad is not None
+    assert teacher.grad is None
+    wide = torch.randn(1, 19, 8, 8)
+    assert torch.isfinite(distillation(wide, teacher))

@@ -129,7 +129,7 @@ def test_faces_are_held_back_where_no_val_is_given(data: Path, tmp_path: Path) -
     trainer = Trainer(apart)
     held = {f.image for f in trainer.val_files}
     assert len(held) == 1
-    assert held.isdisjoint(f.image for f in trainer.dataset.files)
+    assert held.isdisjoint(f.image for f in trainer.dataset.sources[0].files)
     assert held == {f.image for f in Trainer(apart).val_files}
 
 
