@@ -7,10 +7,13 @@ one by one is busy for minutes before it knows the picture's size. A photo has s
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from PIL import Image
 
 # Reads until a picture's size is known, and bytes of those that are no larger than a segment of a
 # JPEG: a profile takes 255 of them at most, and what else a camera adds fewer.
@@ -110,6 +113,21 @@ def check_tiff(source: BinaryIO, max_pixels: int) -> None:
     )
     if many or wide * high > max_pixels:
         raise HeaderError("The TIFF has too many parts, or too large ones.")
+
+
+def check_tiles(image: Image.Image, max_pixels: int) -> None:
+    """Refuse a HEIC whose tiles hold far more pixels than a picture may have, all being decoded.
+
+    A thousand of them may lie on the same few pixels, and may be the same tile in the file.
+
+    Raises:
+        HeaderError: more than twice ``max_pixels``: at the rim tiles reach out of a picture.
+    """
+    tiles = image.info.get("tiling")
+    if isinstance(tiles, dict):
+        sides = ("num_columns", "num_rows", "tile_width", "tile_height")
+        if math.prod(int(tiles.get(side, 1)) for side in sides) > 2 * max_pixels:
+            raise HeaderError("The tiles hold more pixels than a picture may have.")
 
 
 def tiff_pages(source: BinaryIO) -> int:

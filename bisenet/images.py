@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import unicodedata
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from bisenet.headers import (
     HeaderError,
     Metered,
     check_tiff,
+    check_tiles,
     tiff_pages,
 )
 
@@ -55,14 +58,20 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
     8: np.rot90,
 }
-# What Pillow raises on a file that is none, or that is damaged.
+# What Pillow and its decoders raise on a file that is none, or that is damaged: nearly anything.
 UNREADABLE = (
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
-    IndexError,
-    OverflowError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
     Image.DecompressionBombError,
 )
 _NO_IMAGE = "This is not an image that can be read."
@@ -123,6 +132,7 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
     try:
         with opened(io.BytesIO(data)) as image:
             check_size(*image.size)
+            check_tiles(image, MAX_PIXELS)
             pixels = _plain_jpeg(image, data)
             if pixels is None:
                 image.load()
@@ -132,11 +142,7 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        count = re.search(r"\d+", str(error))
-        declared = f" ({int(count[0]) / 1e6:,.0f} megapixels)" if count else ""
-        raise ImageError(
-            f"The image is too large{declared}; the limit is {MAX_PIXELS // 10**6} megapixels."
-        ) from error
+        raise too_large(error) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{_NO_IMAGE} Use {_READABLE}.") from error
     except HeaderError as error:
@@ -144,6 +150,8 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
             "The file has far more in front of its pixels, or more parts, than a photo has. "
             "Save it as JPEG or PNG and try again."
         ) from error
+    except MemoryError as error:
+        raise ImageError("There is not enough memory to decode this image now.") from error
     except UNREADABLE as error:
         raise ImageError(
             "The image is damaged or incomplete and cannot be decoded. "
@@ -191,8 +199,12 @@ def upright_size(data: bytes) -> tuple[int, int]:
     try:
         with opened(io.BytesIO(data)) as image:
             width, height = image.size
-            # It tells the size of a TIFF as it will be turned.
-            if image.format == "TIFF" or width * height > MAX_PIXELS:
+            # A TIFF tells its size as it will be turned, and what is too large is not decoded.
+            if (
+                image.format == "TIFF"
+                or width * height > MAX_PIXELS
+                or max(width, height) > MAX_SIDE
+            ):
                 return (width, height)
             return (height, width) if orientation(image) >= 5 else (width, height)
     except UNREADABLE as error:
@@ -240,6 +252,15 @@ def check_size(width: int, height: int) -> None:
             f"The image is {width:,} x {height:,}; the limit is {MAX_SIDE:,} pixels a side. "
             "Cut it into parts, or save a smaller copy, and try again."
         )
+
+
+def too_large(error: Image.DecompressionBombError) -> ImageError:
+    """What Pillow refuses when it opens a file, in our sentence."""
+    count = re.search(r"\d+", str(error))
+    declared = f" ({int(count[0]) / 1e6:,.0f} megapixels)" if count else ""
+    return ImageError(
+        f"The image is too large{declared}; the limit is {MAX_PIXELS // 10**6} megapixels."
+    )
 
 
 def _notices(image: Image.Image, data: bytes) -> tuple[str, ...]:

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.pairs import Pair
-from bisenet.images import UNREADABLE, ImageError, check_size, opened, upright_size
+from bisenet.images import (
+    UNREADABLE,
+    ImageError,
+    check_size,
+    opened,
+    too_large,
+    upright_size,
+)
 
 Read = Callable[[str], bytes]
 
@@ -122,6 +129,8 @@ def mask_ids(data: bytes) -> NDArray[np.uint8]:
         raise
     except ImageError as error:
         raise MaskError(str(error).replace("The image", "The mask", 1)) from error
+    except Image.DecompressionBombError as error:
+        raise MaskError(str(too_large(error)).replace("The image", "The mask", 1)) from error
     except UnidentifiedImageError as error:
         raise MaskError("This is not an image that can be read.") from error
     except UNREADABLE as error:
