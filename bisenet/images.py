@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ MAX_PIXELS = 64_000_000
 # The longest side that a JPEG can have, which is what people are shown.
 MAX_SIDE = 65_500
 # Pillow's builds differ in whether they have the decoder.
-_AVIF = ("AVIF",) * features.check("avif")
+_AVIF = ("AVIF",) * bool(features.check("avif"))
 # MPO, several pictures of a camera one behind the other, is opened as JPEG. AVIF stands before
 # HEIF: either can be in a container that does not tell at its start.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", *_AVIF, "HEIF", "GIF")
@@ -168,9 +168,9 @@ def opened(source: BinaryIO) -> Iterator[Image.Image]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is odd about a file is nobody's news
+        check_tiff(source, MAX_PIXELS)
         metered = Metered(source)
-        check_tiff(metered, MAX_PIXELS)
-        with Image.open(metered, formats=FORMATS) as image:
+        with Image.open(cast(BinaryIO, metered), formats=FORMATS) as image:
             metered.allow_decoding()
             yield image
 

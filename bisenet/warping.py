@@ -7,12 +7,15 @@ filters, count further.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.affine import Rect, from_part, within
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 # The most rows or columns that OpenCV is given at a time.
 LONGEST = 32_000
 # Pixels around what a warp reads: interpolation's neighbours, and rounding.
@@ -20,13 +23,13 @@ _MARGIN = 3
 
 
 def warp(
-    source: NDArray[np.generic],
+    source: NDArray[Scalar],
     matrix: NDArray[np.float64],
     size: tuple[int, int],
     flags: int = cv2.INTER_LINEAR,
     border: int = cv2.BORDER_CONSTANT,
     value: float = 0,
-) -> NDArray[np.generic]:
+) -> NDArray[Scalar]:
     """``cv2.warpAffine``, in parts where source or target is too long for it.
 
     Args:

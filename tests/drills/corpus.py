@@ -121,7 +121,9 @@ def encoded(rng: random.Random, kind: str, mode: str) -> bytes:
 def _tiff_options(rng: random.Random, mode: str) -> dict[str, Any]:
     if mode == "1":
         return {"compression": rng.choice(("raw", "group3", "group4", "packbits"))}
-    choices = _TIFF_COMPRESSIONS if mode in ("RGB", "L", "CMYK") else _TIFF_COMPRESSIONS[:4]
+    choices: tuple[str, ...] = (
+        _TIFF_COMPRESSIONS if mode in ("RGB", "L", "CMYK") else _TIFF_COMPRESSIONS[:4]
+    )
     if mode in ("F", "I", "LAB", "YCbCr", "I;16"):
         choices = ("raw", "tiff_lzw", "tiff_adobe_deflate")
     return {"compression": rng.choice(choices), "big_tiff": rng.random() < 0.2}
