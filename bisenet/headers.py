@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ DECODE_READS = 300_000
 # Strips or tiles of a TIFF; the numbers that any other of its tags may have; and the pages that
 # are counted.
 MAX_PIECES, MAX_NUMBERS, MAX_PAGES = 250_000, 250_000, 1_000
+# Scans of a JPEG of the largest size, and as many more of a smaller one.
+MAX_SCANS = 100
+# A scan's marker, its length and its number of components: no other bytes look alike.
+_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 _PIECES = {273, 279, 324, 325}
 _SUBFILE, _TILE_WIDTH, _TILE_LENGTH = 254, 322, 323
 _REDUCED = 1
@@ -113,6 +118,20 @@ def check_tiff(source: BinaryIO, max_pixels: int) -> None:
     )
     if many or wide * high > max_pixels:
         raise HeaderError("The TIFF has too many parts, or too large ones.")
+
+
+def check_scans(image: Image.Image, data: bytes, max_pixels: int) -> None:
+    """Refuse a JPEG that goes over its pixels thousands of times, for a few bytes each time.
+
+    A progressive one has about ten scans.
+
+    Raises:
+        HeaderError: more work than ``MAX_SCANS`` scans of a picture of ``max_pixels``.
+    """
+    if image.format in ("JPEG", "MPO"):
+        scans = sum(1 for _ in _SCAN.finditer(data))
+        if scans * image.width * image.height > MAX_SCANS * max_pixels:
+            raise HeaderError("The JPEG has more scans than a photo has.")
 
 
 def check_tiles(image: Image.Image, max_pixels: int) -> None:

@@ -25,6 +25,7 @@ from bisenet.headers import (
     MAX_PAGES,
     HeaderError,
     Metered,
+    check_scans,
     check_tiff,
     check_tiles,
     tiff_pages,
@@ -131,8 +132,7 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
         )
     try:
         with opened(io.BytesIO(data)) as image:
-            check_size(*image.size)
-            check_tiles(image, MAX_PIXELS)
+            check_declared(image, data)
             pixels = _plain_jpeg(image, data)
             if pixels is None:
                 image.load()
@@ -252,6 +252,18 @@ def check_size(width: int, height: int) -> None:
             f"The image is {width:,} x {height:,}; the limit is {MAX_SIDE:,} pixels a side. "
             "Cut it into parts, or save a smaller copy, and try again."
         )
+
+
+def check_declared(image: Image.Image, data: bytes) -> None:
+    """Refuse what an opened file declares to be too large, or too much work, to be decoded.
+
+    Raises:
+        ImageError: as ``check_size``.
+        HeaderError: far more tiles or scans than a photo has.
+    """
+    check_size(*image.size)
+    check_tiles(image, MAX_PIXELS)
+    check_scans(image, data, MAX_PIXELS)
 
 
 def too_large(error: Image.DecompressionBombError) -> ImageError:

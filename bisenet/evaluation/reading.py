@@ -16,7 +16,7 @@ from bisenet.evaluation.pairs import Pair
 from bisenet.images import (
     UNREADABLE,
     ImageError,
-    check_size,
+    check_declared,
     opened,
     too_large,
     upright_size,
@@ -118,7 +118,7 @@ def mask_ids(data: bytes) -> NDArray[np.uint8]:
     """
     try:
         with opened(io.BytesIO(data)) as image:
-            check_size(*image.size)
+            check_declared(image, data)
             if image.mode not in ("P", "L"):
                 raise MaskError(
                     "A mask has one byte a pixel, its class id (an indexed or grey PNG); "

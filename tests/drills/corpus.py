@@ -181,6 +181,15 @@ def _jpeg(segments: bytes) -> bytes:
     return b"\xff\xd8" + segments + data[data.index(b"\xff\xdb") :]
 
 
+def _scans(count: int) -> bytes:
+    """A progressive JPEG of 4 megapixels whose last scan comes again and again."""
+    out = io.BytesIO()
+    Image.new("RGB", (2000, 2000), (90, 120, 30)).save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
 def _gif(frames: bytes) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6) + frames + b";"
 
@@ -195,6 +204,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PNG profiles": lambda: _png(png_chunk(b"iCCP", b"k\0\0" + _MEGABYTE) * 900),
     "JPEG segments": lambda: _jpeg(b"\xff\xe5\0\x02" * 2**21),
     "JPEG filling": lambda: _jpeg(b"\xff" * 2**23),
+    "JPEG scans": lambda: _scans(20_000),
     "GIF comments": lambda: _gif(b"\x21\xfe" + (b"\xff" + bytes(255)) * 2**16 + b"\0" + _GIF_FRAME),
     "TIFF tiles": lambda: tiff(
         [

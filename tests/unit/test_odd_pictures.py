@@ -297,6 +297,13 @@ def test_a_file_made_to_take_long_is_refused_soon(name: str) -> None:
     assert time.process_time() - began < 5
 
 
+def test_a_progressive_jpeg_is_read() -> None:
+    noise = Image.effect_noise((300, 200), 60).convert("RGB")
+    wanted = Image.open(io.BytesIO(encode(noise, "JPEG", progressive=True)))
+    pixels = read_photo(encode(noise, "JPEG", progressive=True)).pixels
+    assert np.array_equal(pixels, np.asarray(wanted))
+
+
 def test_a_heic_whose_tiles_are_far_more_than_the_picture_is_refused() -> None:
     data = heic_of_one_tile(512, 31, 512)
     with pytest.raises(ImageError, match="or more parts, than a photo has"):
