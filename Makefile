@@ -2,6 +2,7 @@
 # make test  set up and run the whole test suite
 # make lint  formatting, lint and types
 # make serve the production server on http://localhost:8080
+# make fuzz  odd pictures by the ten thousand, and odd requests, for half an hour
 # make image-test, loadtest, audit, sbom, validators: see docs/operations.md and docs/security.md
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
 PORT   ?= 8501
 
-.PHONY: run serve test lint format clean image-test loadtest audit sbom validators
+.PHONY: run serve test lint format clean image-test loadtest audit sbom validators fuzz
 
 run: $(VENV)/.runtime
 	@echo "==> Opening the dashboard on http://localhost:$(PORT) (stop it with Ctrl-C)"
@@ -39,6 +40,11 @@ image-test: $(VENV)/.dev
 # On loopback only; Debian: apt-get install wrk haproxy
 loadtest: $(VENV)/.dev
 	$(PY) tests/deploy/loadtest.py $(ARGS)
+
+# In processes of their own, so that one that ends is seen; stops by itself
+fuzz: $(VENV)/.dev
+	$(PY) -m tests.drills.fuzz_images --inputs 20000 --minutes 27 --parse-every 2
+	$(PY) -m tests.drills.fuzz_api --examples 300 --minutes 5
 
 # checkov's dependencies are many and its own, so it lives apart.
 validators: .venv-validators/.done

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bisenet.engines import cpu
 from bisenet.faces import PADDING, Point
 from bisenet.threads import thread_count
+from bisenet.warping import nearest
 from bisenet.weights import WeightsError, file_hash, weights_dir
 
 CARD = "face_finder.json"
@@ -122,12 +123,15 @@ def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         return np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_LINEAR), np.uint8)
     # Halving is quick; what comes before reads four pixels, or one, for each of its own.
     halvings = 2 if scale < 0.2 and side < 512 else 1
-    way = cv2.INTER_LINEAR if scale * 2**halvings > 0.4 else cv2.INTER_NEAREST_EXACT
-    image = cv2.resize(pixels, (small[0] << halvings, small[1] << halvings), interpolation=way)
+    first = (small[0] << halvings, small[1] << halvings)
+    if scale * 2**halvings > 0.4:
+        image = np.asarray(cv2.resize(pixels, first, interpolation=cv2.INTER_LINEAR), np.uint8)
+    else:
+        image = nearest(pixels, first)
     for left in range(halvings - 1, -1, -1):
         size = (small[0] << left, small[1] << left)
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(image, np.uint8)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return image
 
 
 def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

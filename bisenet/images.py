@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import unicodedata
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import cv2
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
-pillow_heif.register_heif_opener()
+from bisenet import colors
+from bisenet.headers import (
+    MAX_PAGES,
+    HeaderError,
+    Metered,
+    check_scans,
+    check_tiff,
+    check_tiles,
+    tiff_pages,
+)
+
+# What lies beside a photo, its thumbnail, depth or mask, is not looked at.
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF")
-EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "heic", "heif", "gif")
+# The longest side that a JPEG can have, which is what people are shown.
+MAX_SIDE = 65_500
+# Pillow's builds differ in whether they have the decoder.
+_AVIF = ("AVIF",) * bool(features.check("avif"))
+# MPO, several pictures of a camera one behind the other, is opened as JPEG. AVIF stands before
+# HEIF: either can be in a container that does not tell at its start.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", *_AVIF, "HEIF", "GIF")
+EXTENSIONS = (
+    *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "tif", "tiff"),
+    *("heic", "heif", "hif", "gif"),
+    *(("avif",) * len(_AVIF)),
+)
 _JPEG_END = b"\xff\xd9"
 # How a photo is stored, as EXIF tells it, to how it is turned upright.
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -36,18 +59,24 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
     8: np.rot90,
 }
-# What Pillow raises on a file that is none, or that is damaged.
+# What Pillow and its decoders raise on a file that is none, or that is damaged: nearly anything.
 UNREADABLE = (
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
-    IndexError,
-    OverflowError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
     Image.DecompressionBombError,
 )
 _NO_IMAGE = "This is not an image that can be read."
-_READABLE = "JPEG, PNG, WebP, BMP, TIFF, HEIC or GIF"
+_READABLE = ", ".join(("JPEG", "PNG", "WebP", "BMP", "TIFF", "HEIC", *_AVIF)) + " or GIF"
 
 
 class ImageError(ValueError):
@@ -103,28 +132,26 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
         )
     try:
         with opened(io.BytesIO(data)) as image:
-            _check_size(*image.size)
-            notices = []
-            frames = int(getattr(image, "n_frames", 1))
-            if frames > 1 and image.format in ("GIF", "WEBP", "PNG"):
-                notices.append(
-                    f"This file is an animation of {frames} frames; the first frame is parsed."
-                )
+            check_declared(image, data)
             pixels = _plain_jpeg(image, data)
             if pixels is None:
                 image.load()
-                pixels = np.asarray(_to_rgb(image))
-            return Photo(pixels, tuple(notices))
+                check_size(*image.size)  # some formats know better once they are decoded
+                pixels = _upright(colors.to_srgb(image), orientation(image))
+            return Photo(pixels, _notices(image, data))
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        count = re.search(r"\d+", str(error))
-        declared = f" ({int(count[0]) / 1e6:,.0f} megapixels)" if count else ""
-        raise ImageError(
-            f"The image is too large{declared}; the limit is {MAX_PIXELS // 10**6} megapixels."
-        ) from error
+        raise too_large(error) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{_NO_IMAGE} Use {_READABLE}.") from error
+    except HeaderError as error:
+        raise ImageError(
+            "The file has far more in front of its pixels, or more parts, than a photo has. "
+            "Save it as JPEG or PNG and try again."
+        ) from error
+    except MemoryError as error:
+        raise ImageError("There is not enough memory to decode this image now.") from error
     except UNREADABLE as error:
         raise ImageError(
             "The image is damaged or incomplete and cannot be decoded. "
@@ -134,14 +161,17 @@ def read_photo(source: bytes | str | Path | BinaryIO) -> Photo:
 
 @contextmanager
 def opened(source: BinaryIO) -> Iterator[Image.Image]:
-    """An image of which only the header was read, and any size goes: ``MAX_PIXELS`` is ours to say.
+    """An image of which only the header was read; any size goes: ``check_size`` is for the caller.
 
     Raises:
         UNREADABLE: not an image, or damaged; from the block too, where that decodes.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(source, formats=FORMATS) as image:
+        warnings.simplefilter("ignore")  # what is odd about a file is nobody's news
+        check_tiff(source, MAX_PIXELS)
+        metered = Metered(source)
+        with Image.open(cast(BinaryIO, metered), formats=FORMATS) as image:
+            metered.allow_decoding()
             yield image
 
 
@@ -169,6 +199,13 @@ def upright_size(data: bytes) -> tuple[int, int]:
     try:
         with opened(io.BytesIO(data)) as image:
             width, height = image.size
+            # A TIFF tells its size as it will be turned, and what is too large is not decoded.
+            if (
+                image.format == "TIFF"
+                or width * height > MAX_PIXELS
+                or max(width, height) > MAX_SIDE
+            ):
+                return (width, height)
             return (height, width) if orientation(image) >= 5 else (width, height)
     except UNREADABLE as error:
         raise ImageError(_NO_IMAGE) from error
@@ -197,7 +234,12 @@ def _read_bytes(source: bytes | str | Path | BinaryIO) -> bytes:
     return source.read()
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture that is empty, or larger than can be parsed.
+
+    Raises:
+        ImageError: no pixels, more than ``MAX_PIXELS``, or a side of more than ``MAX_SIDE``.
+    """
     if width < 1 or height < 1:
         raise ImageError(f"The image has no pixels ({width} x {height}).")
     if width * height > MAX_PIXELS:
@@ -205,6 +247,72 @@ def _check_size(width: int, height: int) -> None:
             f"The image is {width:,} x {height:,} ({width * height / 1e6:,.0f} megapixels); "
             f"the limit is {MAX_PIXELS // 10**6} megapixels. Save a smaller copy and try again."
         )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"The image is {width:,} x {height:,}; the limit is {MAX_SIDE:,} pixels a side. "
+            "Cut it into parts, or save a smaller copy, and try again."
+        )
+
+
+def check_declared(image: Image.Image, data: bytes) -> None:
+    """Refuse what an opened file declares to be too large, or too much work, to be decoded.
+
+    Raises:
+        ImageError: as ``check_size``.
+        HeaderError: far more tiles or scans than a photo has.
+    """
+    check_size(*image.size)
+    check_tiles(image, MAX_PIXELS)
+    check_scans(image, data, MAX_PIXELS)
+
+
+def too_large(error: Image.DecompressionBombError) -> ImageError:
+    """What Pillow refuses when it opens a file, in our sentence."""
+    count = re.search(r"\d+", str(error))
+    declared = f" ({int(count[0]) / 1e6:,.0f} megapixels)" if count else ""
+    return ImageError(
+        f"The image is too large{declared}; the limit is {MAX_PIXELS // 10**6} megapixels."
+    )
+
+
+def _notices(image: Image.Image, data: bytes) -> tuple[str, ...]:
+    """What people should know of the pictures in a file besides the one that is parsed."""
+    if image.format == "TIFF":
+        count, what, which = tiff_pages(io.BytesIO(data)), "pages", "the first page"
+    elif image.format in ("HEIF", "MPO"):
+        count, what, which = int(getattr(image, "n_frames", 1)), "pictures", "the main one"
+    else:
+        count = _frames(image, data)
+        if count == 1:
+            return ()
+        many = f"of {count} frames" if count else "of very many frames"
+        return (f"This file is an animation {many}; the first frame is parsed.",)
+    if count < 2:
+        return ()
+    number = f"{count}" if count < MAX_PAGES else f"{MAX_PAGES} or more"
+    return (f"This file holds {number} {what}; {which} is parsed.",)
+
+
+def _frames(image: Image.Image, data: bytes) -> int:
+    """How many frames a file has; 0 where there are too many to count.
+
+    Only a GIF does not say: it is looked through, in a reading of its own.
+    """
+    if image.format != "GIF":
+        return int(getattr(image, "n_frames", 1))
+    try:
+        with opened(io.BytesIO(data)) as again:
+            return int(getattr(again, "n_frames", 1))
+    except HeaderError:
+        return 0
+    except UNREADABLE:
+        return 1
+
+
+def _upright(pixels: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Pixels as EXIF's ``turn`` says that they are to be seen."""
+    upright = _UPRIGHT[turn](pixels) if turn != 1 else pixels
+    return np.ascontiguousarray(upright, dtype=np.uint8)
 
 
 def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
@@ -215,7 +323,7 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     """
     whole = opened.format == "JPEG" and opened.mode == "RGB" and data.endswith(_JPEG_END)
     profile = opened.info.get("icc_profile")
-    if not whole or (profile and not _is_srgb(profile)):
+    if not whole or (profile and not colors.is_srgb(profile)):
         return None
     turn = orientation(opened)  # Pillow's, which also knows XMP's
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -225,75 +333,10 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
         return None
     if pixels is None or pixels.shape[:2] != (opened.height, opened.width):
         return None
-    upright = _UPRIGHT[turn](pixels) if turn != 1 else pixels
-    return np.ascontiguousarray(upright, dtype=np.uint8)
+    return _upright(np.asarray(pixels, np.uint8), turn)
 
 
 def orientation(image: Image.Image) -> int:
     """How EXIF says that an image is stored, 1 to 8; 1, upright, where it says nothing known."""
     value = image.getexif().get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) and isinstance(value, int) else 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image) if orientation(image) != 1 else image
-    profile = upright.info.get("icc_profile")
-    if upright.mode.startswith(("I", "F")):
-        return _scale_to_8_bits(upright).convert("RGB")
-    if upright.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return _to_srgb(Image.alpha_composite(white, rgba).convert("RGB"), profile)
-    return _to_srgb(upright, profile)
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    converted: Image.Image | None = None
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            if image.mode == "RGB" and _is_srgb(profile):
-                converted = image.convert("RGB")
-            else:
-                converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            # A broken profile, or one for another colour space: the pixels still make a picture.
-            converted = None
-    if converted is None:
-        return image.convert("RGB")
-    converted.info.pop("icc_profile", None)
-    return converted
-
-
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-
-
-@lru_cache(maxsize=32)
-def _is_srgb(profile: bytes) -> bool:
-    """Whether colours stay as they are, to one level: most photos' profile is sRGB already.
-
-    A few thousand colours tell, and cost less than to convert millions of pixels for nothing. A
-    broken profile is not: it is ignored where it is used.
-    """
-    levels = np.linspace(0, 255, 16).round().astype(np.uint8)
-    colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(64, 64, 3)
-    try:
-        after = ImageCms.applyTransform(Image.fromarray(colors), _transform(profile, "RGB"))
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return False
-    if after is None:
-        return False
-    return bool(np.abs(np.asarray(after).astype(int) - colors).max() <= 1)
-
-
-def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    pixels = np.asarray(image, dtype=np.float64)
-    top = float(pixels.max(initial=0.0))
-    if image.mode == "F" and top <= 1.0:
-        white = 1.0
-    elif image.mode == "F" and top <= 255.0:
-        white = 255.0
-    else:
-        white = max(top, 65535.0)
-    return Image.fromarray((pixels * (255.0 / white)).clip(0, 255).round().astype(np.uint8))

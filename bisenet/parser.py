@@ -15,6 +15,7 @@ from bisenet.engines import EngineInfo, open_engine
 from bisenet.faces import Box, Crop, whole_crop
 from bisenet.finder import MIN_SCORE, Finder, Found
 from bisenet.framing import find_landmarks
+from bisenet.images import MAX_SIDE
 from bisenet.parsing import Face as Face
 from bisenet.parsing import Parsing as Parsing
 from bisenet.parsing import head_confidence
@@ -83,8 +84,9 @@ class FaceParser:
             progress: called with the number of faces done and their total.
 
         Raises:
-            ValueError: the array is not ``(H, W, 3)`` uint8, it is empty, the framing is unknown,
-                a box is empty or outside the photo, or ``max_faces`` is out of range.
+            ValueError: the array is not ``(H, W, 3)`` uint8, it is empty, a side is longer than
+                ``images.MAX_SIDE``, the framing is unknown, a box is empty or outside the photo, or
+                ``max_faces`` is out of range.
             EngineError: there is not enough memory.
         """
         if framing not in FRAMINGS:
@@ -150,7 +152,9 @@ class FaceParser:
             x0, y0, x1, y1 = box
             if not (x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0):
                 raise ValueError(f"Box {number} {tuple(box)} holds nothing of the photo.")
-            one = self._finder.frame_box(pixels, box)
+            # A face may reach out of the photo, but not farther than the photo is large.
+            near = (max(x0, -width), max(y0, -height), min(x1, 2 * width), min(y1, 2 * height))
+            one = self._finder.frame_box(pixels, near)
             if one.marks is None:
                 notices.append(
                     f"No eyes and mouth were told apart in box {number}; it was parsed as it is."
@@ -244,4 +248,9 @@ def _as_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         )
     if pixels.size == 0:
         raise ValueError(f"The image has no pixels ({pixels.shape[1]} x {pixels.shape[0]}).")
+    if max(pixels.shape) > MAX_SIDE:
+        raise ValueError(
+            f"The image is {pixels.shape[1]:,} x {pixels.shape[0]:,}; the limit is "
+            f"{MAX_SIDE:,} pixels a side."
+        )
     return pixels

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bisenet.classes import BY_NAME, mirror_lut
+from bisenet.warping import warp
 
 PAIRS: dict[str, tuple[str, str]] = {
     "Eyes": ("l_eye", "r_eye"),
@@ -131,9 +132,9 @@ def _symmetry(
     reflection = np.eye(2) - 2 * np.outer(axis, axis)
     matrix = np.column_stack([reflection, middle - reflection @ middle])
     face = np.where(np.isin(mask, FACE_CLASSES), mask, 0).astype(np.uint8)
-    mirrored = cv2.warpAffine(
-        mirror_lut()[face], matrix, (mask.shape[1], mask.shape[0]), flags=cv2.INTER_NEAREST
-    )
+    # A reflection is its own inverse.
+    size = (mask.shape[1], mask.shape[0])
+    mirrored = warp(mirror_lut()[face], matrix, size, cv2.INTER_NEAREST)
     either = (face > 0) | (mirrored > 0)
     if not either.any():
         return None

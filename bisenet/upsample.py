@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bisenet.affine import Rect, from_part, from_shrunk
 from bisenet.seams import MIXED
 from bisenet.surface import Surface
+from bisenet.warping import warp
 
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 STRIP_PIXELS = 1 << 20
@@ -48,14 +49,8 @@ def label_window(
         strip = labels[top : top + rows]
         here = nearest.copy()
         here[:, 2] += here[:, 1] * top
-        cv2.warpAffine(
-            surface.cells,
-            here,
-            (width, strip.shape[0]),
-            dst=strip,
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(_OUTSIDE,),
+        strip[:] = warp(
+            surface.cells, here, (width, strip.shape[0]), cv2.INTER_NEAREST, value=_OUTSIDE
         )
         mixed = np.flatnonzero(strip == MIXED)
         ys, xs = np.divmod(mixed, width)
@@ -80,12 +75,11 @@ def warp_plane(
     apart = 1 / max(float(np.hypot(*to_samples[:, 0])), 1e-6)
     every = max(1, int(min(apart / FINE_PIXELS, width, height)))
     small = (-(-width // every), -(-height // every))
-    warped = cv2.warpAffine(
+    warped = warp(
         plane,
         from_shrunk(to_samples, (width / small[0], height / small[1])),
         small,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+        border=cv2.BORDER_REPLICATE,
     )
     if every > 1:
         warped = cv2.resize(warped, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -289,7 +289,8 @@ def _card(
     with st.container(width=_CARD_PX, gap="xxsmall"):
         st.image(
             preview.overlay if regions else preview.plain,
-            width=_CARD_PX,
+            # Not a number: Streamlit would shrink a thin picture to 0 pixels.
+            width="stretch",
             alt=f"{photo}, face {face}",
         )
         measure = shown.measure

@@ -10,6 +10,7 @@ import streamlit as st
 from bisenet import compare, export, weights
 from bisenet.dashboard import downloads, shell
 from bisenet.dashboard.gallery import View
+from bisenet.dashboard.pictures import fitted
 from bisenet.dashboard.tables import region_column_config, region_columns
 
 _NOTHING = ("", "")
@@ -56,7 +57,7 @@ def differences(first: View, second: View, stem: str) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         marked = compare.difference_picture(first.parsing, difference)
-        st.image(marked, alt="Pixels whose label differs, in red", width="stretch")
+        st.image(fitted(marked), alt="Pixels whose label differs, in red", width="stretch")
         st.metric("Pixels with another label", f"{100 * difference.share:.2f} %")
         if difference.resampled:
             st.caption(

@@ -14,7 +14,8 @@ from bisenet import compare, export
 from bisenet.classes import CLASSES
 from bisenet.dashboard import downloads, evaluate_desk, shell
 from bisenet.dashboard.evaluate_desk import Desk
-from bisenet.dashboard.gallery import View, make_view
+from bisenet.dashboard.gallery import View, display_size, make_view
+from bisenet.dashboard.pictures import fitted
 from bisenet.dashboard.tables import swatch
 from bisenet.dashboard.viewer import viewer
 from bisenet.engines import EngineError
@@ -168,7 +169,7 @@ def _side_by_side(desk: Desk, outcome: Outcome, index: int, k: int, view: View) 
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(f"**Difference**: {100 * share:.1f} % of the pixels are wrong, in red")
-        st.image(marked, alt="Pixels whose label is wrong, in red", width="stretch")
+        st.image(fitted(marked), alt="Pixels whose label is wrong, in red", width="stretch")
         downloads.button(
             "Difference, PNG",
             lambda: export.picture_png(marked),
@@ -209,9 +210,9 @@ def _regions(score: PhotoScore) -> None:
 
 
 def _displayed(mask: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
-    if view.scale == 1.0:
+    size = display_size(*mask.shape)
+    if size == mask.shape[::-1]:
         return mask
-    size = (round(mask.shape[1] * view.scale), round(mask.shape[0] * view.scale))
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 

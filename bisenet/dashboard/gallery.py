@@ -32,6 +32,8 @@ MAX_BYTES = 200 * 2**20
 THUMBNAIL_PX = 96
 # The browser draws at page size and zooms in: more pixels than this would not be seen.
 DISPLAY_PIXELS = 12_000_000
+# Longer pictures some browsers cannot draw.
+DISPLAY_SIDE = 16_384
 
 
 @dataclass(frozen=True)
@@ -241,10 +243,9 @@ def _for_display(
     parsing: Parsing,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
     height, width = parsing.mask.shape
-    scale = _display_scale(height, width)
-    if scale == 1.0:
+    size = display_size(height, width)
+    if size == (width, height):
         return parsing.image, parsing.mask, parsing.confidence
-    size = (round(width * scale), round(height * scale))
     return (
         cv2.resize(parsing.image, size, interpolation=cv2.INTER_AREA),
         cv2.resize(parsing.mask, size, interpolation=cv2.INTER_NEAREST),
@@ -252,5 +253,12 @@ def _for_display(
     )
 
 
+def display_size(height: int, width: int) -> tuple[int, int]:
+    """Width and height at which a photo is shown."""
+    scale = _display_scale(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def _display_scale(height: int, width: int) -> float:
-    return float(min(1.0, (DISPLAY_PIXELS / (height * width)) ** 0.5))
+    by_area = (DISPLAY_PIXELS / (height * width)) ** 0.5
+    return float(min(1.0, by_area, DISPLAY_SIDE / max(height, width)))

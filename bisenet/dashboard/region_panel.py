@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from bisenet import detail, export
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES
 from bisenet.dashboard import charts, downloads, region_charts
+from bisenet.dashboard.pictures import fitted
 from bisenet.dashboard.tables import swatch
 from bisenet.dashboard.viewer import select_region
 from bisenet.parser import Parsing
@@ -59,7 +59,9 @@ def cut_out(parsing: Parsing, class_id: int, stem: str) -> None:
         color = st.color_picker("Colour", color, key="backdrop_color")
     shown = detail.show_region(parsing, class_id, backdrop, color)
     st.image(
-        _fit(shown, 640), alt=f"{CLASSES[class_id].title}, {choice}".lower(), output_format="PNG"
+        fitted(shown, 640, most=4.0),
+        alt=f"{CLASSES[class_id].title}, {choice}".lower(),
+        output_format="PNG",
     )
     name = CLASSES[class_id].name
     with st.container(horizontal=True):
@@ -177,11 +179,3 @@ def face_figures(figures: Proportions) -> None:
     with st.container(horizontal=True, gap="medium"):
         for label, value, hint in values:
             st.metric(label, value, help=hint, width="content")
-
-
-def _fit(pixels: NDArray[np.uint8], longest: int) -> Image.Image:
-    """At most ``longest`` pixels a side for the page, and small regions enlarged to be seen."""
-    image = Image.fromarray(pixels)
-    scale = min(longest / max(image.size), 4.0)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS)

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.pairs import Pair
-from bisenet.images import MAX_PIXELS, UNREADABLE, ImageError, opened, upright_size
+from bisenet.images import (
+    UNREADABLE,
+    ImageError,
+    check_declared,
+    opened,
+    too_large,
+    upright_size,
+)
 
 Read = Callable[[str], bytes]
 
@@ -111,11 +118,7 @@ def mask_ids(data: bytes) -> NDArray[np.uint8]:
     """
     try:
         with opened(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise MaskError(
-                    f"The mask has {image.width * image.height / 1e6:,.0f} megapixels; "
-                    f"the limit is {MAX_PIXELS // 10**6}."
-                )
+            check_declared(image, data)
             if image.mode not in ("P", "L"):
                 raise MaskError(
                     "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
@@ -124,6 +127,10 @@ def mask_ids(data: bytes) -> NDArray[np.uint8]:
             return np.array(image, dtype=np.uint8)
     except MaskError:
         raise
+    except ImageError as error:
+        raise MaskError(str(error).replace("The image", "The mask", 1)) from error
+    except Image.DecompressionBombError as error:
+        raise MaskError(str(too_large(error)).replace("The image", "The mask", 1)) from error
     except UnidentifiedImageError as error:
         raise MaskError("This is not an image that can be read.") from error
     except UNREADABLE as error:
