@@ -17,14 +17,19 @@ import cv2
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
 pillow_heif.register_heif_opener()
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF")
-EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "heic", "heif", "gif")
+# Pillow can be built without AVIF; MPO, several JPEGs in a file, is opened as JPEG.
+_AVIF = features.check("avif")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF", *("AVIF",) * _AVIF)
+EXTENSIONS = (
+    *("jpg", "jpeg", "jfif", "jpe", "mpo", "png", "webp", "bmp", "tif", "tiff"),
+    *("heic", "heif", "gif", *("avif",) * _AVIF),
+)
 _JPEG_END = b"\xff\xd9"
 # How a photo is stored, as EXIF tells it, to how it is turned upright.
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -47,7 +52,7 @@ UNREADABLE = (
     Image.DecompressionBombError,
 )
 _NO_IMAGE = "This is not an image that can be read."
-_READABLE = "JPEG, PNG, WebP, BMP, TIFF, HEIC or GIF"
+_READABLE = f"JPEG, PNG, WebP, BMP, TIFF, HEIC{', AVIF' * _AVIF} or GIF"
 
 
 class ImageError(ValueError):

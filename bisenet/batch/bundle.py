@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bisenet.batch.sources import Names
+from bisenet.batch.sources import Names, fitting
 
 
 def table_csv(table: pd.DataFrame) -> bytes:
@@ -62,7 +62,8 @@ def mask_files(masks: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]
     """Photos' names and masks as files of a zip: the photo's path, ending in ``.png``."""
     names = Names()
     for name, mask in masks:
-        yield names.free(str(PurePosixPath(name).with_suffix(".png"))), mask
+        parts = PurePosixPath(name).with_suffix("").parts
+        yield names.free(f"{'/'.join(fitting(part) for part in parts)}.png"), mask
 
 
 class _Pieces(io.RawIOBase):
