@@ -84,7 +84,7 @@ class Folder:
             return Outcome(folder, True, before["regions"], 0.0, tuple(before["notices"]))
         with _in_its_place(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            # In this order, so that there is always one of the two to tell whose pictures these are.
+            # In this order: one of the two always tells whose pictures these are.
             (folder / UNFINISHED).touch()
             (folder / MARK).unlink(missing_ok=True)
         parsed = parse_photo(data, source.name, parse)
