@@ -24,7 +24,7 @@ pillow_heif.register_heif_opener()
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 # Pillow can be built without AVIF; MPO, several JPEGs in a file, is opened as JPEG.
-_AVIF = features.check("avif")
+_AVIF = bool(features.check("avif"))
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "GIF", *("AVIF",) * _AVIF)
 EXTENSIONS = (
     *("jpg", "jpeg", "jfif", "jpe", "mpo", "png", "webp", "bmp", "tif", "tiff"),

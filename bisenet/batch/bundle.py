@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from bisenet import export
 from bisenet.batch.sources import Names, fitting
 
 
 def table_csv(table: pd.DataFrame) -> bytes:
     """The tidy table as UTF-8 CSV with a header."""
-    return table.to_csv(index=False, float_format="%.6g").encode()
+    return export.table_csv(table)
 
 
 def table_parquet(table: pd.DataFrame) -> bytes:

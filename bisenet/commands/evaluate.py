@@ -53,10 +53,9 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--limit must be 1 or more.")
     # These two read the faces as training does.
     files = find_faces(args.data, args.labels) if args.robustness or args.scenes is not None else []
-    files = _spread(files, args.limit)
     parser = FaceParser(weights=args.weights, engine=args.engine)
     if args.scenes is not None:
-        return _run_scenes(args, parser, files)
+        return _run_scenes(args, parser, _spread(files, args.limit))
     predict = predictor(parser, args.framing, args.flip)
     pairing = folder.find_pairs(args.data)
     evaluation = folder.evaluate(
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.robustness:
         report["robustness"] = robustness.robustness(
-            predict, files, progress=None if args.json else _say
+            predict, _spread(files, args.limit), progress=None if args.json else _say
         )
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -90,9 +90,9 @@ def pair_up(names: Iterable[str]) -> Pairing:
     photos = {one.key for _, one in read if one.role == "photo"}
     for name, one in read:
         # The photo of masks/a_seg.png may be images/a_seg.jpg, and not images/a.jpg.
-        whole = str(PurePosixPath(one.key).with_name(PurePosixPath(name).stem))
-        if one.role == "mask" and whole in photos:
-            one = _Named(name, whole, "mask")
+        unshortened = str(PurePosixPath(one.key).with_name(PurePosixPath(name).stem))
+        if one.role == "mask" and unshortened in photos:
+            one = _Named(name, unshortened, "mask")
         if one.role == "mask" and _suffix(name) not in MASK_EXTENSIONS:
             problems.append(LeftOut(name, _lossy(name)))
         elif _suffix(name) not in EXTENSIONS:

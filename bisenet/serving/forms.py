@@ -114,7 +114,7 @@ async def read_form(
         ).parse()
     except MultiPartException as error:
         raise FormError(400, "bad_form", f"The form cannot be read. {error.message}") from error
-    except UnicodeError as error:  # of a charset that is for host names, say
+    except UnicodeError as error:  # of the charset named undefined, say
         raise FormError(400, "bad_form", "The form's charset cannot be read. Use UTF-8.") from error
     except ClientDisconnect as error:
         raise FormError(400, "cut_off", "The photo was cut off.") from error
