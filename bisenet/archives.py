@@ -95,10 +95,10 @@ class Archive:
         refused: list[LeftOut] = []
         suffixes = {suffix.lower().lstrip(".") for suffix in accept}
         for info in opened.infolist():
-            if info.is_dir():
+            if _is_folder(info):
                 continue
             name, reason = _clean(info.filename)
-            if not reason and _is_junk(name):
+            if not reason and is_junk(name):
                 continue
             reason = reason or _objection(info, name, suffixes)
             if not reason and name in self._infos:
@@ -235,11 +235,14 @@ def _too_many() -> ArchiveError:
     )
 
 
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.is_dir() or (info.filename.endswith("\\") and info.file_size == 0)
+
+
 def _clean(name: str) -> tuple[str, str]:
     """A relative path without empty parts, and why it is refused if it is."""
-    name = unicodedata.normalize("NFC", name)
-    if "\\" in name:
-        return name, "Its path has a backslash, which may lead out of the zip."
+    # Windows PowerShell 5.1 parts folders with backslashes, against the format.
+    name = unicodedata.normalize("NFC", name).replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return name, "Its path is absolute and leads out of the zip."
     parts = name.split("/")
@@ -250,7 +253,8 @@ def _clean(name: str) -> tuple[str, str]:
     return "/".join(part for part in parts if part not in ("", ".")), ""
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Whether a path, with ``/``, is hidden or one that systems leave behind."""
     parts = name.split("/")
     return (
         not name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import zipfile
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_object_dtype
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bisenet import render
 from bisenet.classes import BACKGROUND, CLASSES, palette
 from bisenet.parser import Parsing
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def indexed_png(mask: NDArray[np.uint8]) -> bytes:
@@ -57,9 +61,27 @@ def photo_jpeg(pixels: NDArray[np.uint8], quality: int = 90) -> bytes:
     return out.getvalue()
 
 
+def table_csv(table: pd.DataFrame, float_format: str = "%.6g") -> bytes:
+    """A table as UTF-8 CSV with a header, without a byte-order mark.
+
+    Spreadsheets take a text that begins like a formula for one, and file names can: such a text
+    gets an apostrophe before it (OWASP, "CSV Injection"). Numbers stay numbers.
+    """
+    safe = table.rename(columns=_no_formula)
+    for place, kind in enumerate(safe.dtypes):
+        if isinstance(kind, pd.StringDtype | pd.CategoricalDtype) or is_object_dtype(kind):
+            safe.isetitem(place, [_no_formula(value) for value in safe.iloc[:, place]])
+    return safe.to_csv(index=False, float_format=float_format).encode("utf-8", "backslashreplace")
+
+
+def with_mark(csv: bytes) -> bytes:
+    """A CSV that Excel reads as UTF-8: with a byte-order mark."""
+    return codecs.BOM_UTF8 + csv
+
+
 def regions_csv(regions: pd.DataFrame) -> bytes:
     """Measurements as UTF-8 CSV with a header."""
-    return regions.to_csv(index=False, float_format="%.6g").encode()
+    return table_csv(regions)
 
 
 def regions_json(regions: pd.DataFrame, parsing: Parsing) -> bytes:
@@ -79,7 +101,7 @@ def timings_csv(parsing: Parsing) -> bytes:
     rows = pd.DataFrame(
         {"stage": list(parsing.timings), "milliseconds": list(parsing.timings.values())}
     )
-    return rows.to_csv(index=False, float_format="%.3f").encode()
+    return table_csv(rows, "%.3f")
 
 
 def cut_out_png(
@@ -112,7 +134,12 @@ def cut_out_png(
 def coco_json(parsing: Parsing, file_name: str) -> bytes:
     """Regions as COCO annotations with compressed RLE, one a region; background is left out.
 
-    ``pycocotools.mask.decode`` turns each ``segmentation`` back into the region's pixels.
+    ``pycocotools.mask.decode`` turns each ``segmentation`` back into the region's pixels. They are
+    no crowds although RLE is their form: an evaluation passes over crowds.
+
+    Args:
+        parsing: the parsed photo.
+        file_name: the photo's own.
     """
     from pycocotools import mask as rle
 
@@ -134,7 +161,7 @@ def coco_json(parsing: Parsing, file_name: str) -> bytes:
                 },
                 "area": int(rle.area(encoded)),
                 "bbox": [float(v) for v in rle.toBbox(encoded)],
-                "iscrowd": 1,
+                "iscrowd": 0,
             }
         )
     document = {
@@ -153,6 +180,7 @@ def bundle_zip(
     parsing: Parsing,
     regions: pd.DataFrame,
     stem: str,
+    photo_name: str,
     progress: Callable[[float, str], object] | None = None,
 ) -> bytes:
     """Everything about one photo as a zip.
@@ -161,16 +189,17 @@ def bundle_zip(
         parsing: the parsed photo.
         regions: its ``measure_regions``.
         stem: the name of the files' folder inside.
+        photo_name: the photo's own file name, for COCO.
         progress: called before each file with the share done, 0..1, and the file's name.
     """
     files: list[tuple[str, Callable[[], bytes]]] = [
         ("mask.png", lambda: indexed_png(parsing.mask)),
         ("overlay.png", lambda: overlay_png(parsing)),
         ("confidence.png", lambda: gray_png(parsing.confidence)),
-        ("regions.csv", lambda: regions_csv(regions)),
+        ("regions.csv", lambda: with_mark(regions_csv(regions))),
         ("regions.json", lambda: regions_json(regions, parsing)),
-        ("coco.json", lambda: coco_json(parsing, f"{stem}.png")),
-        ("timings.csv", lambda: timings_csv(parsing)),
+        ("coco.json", lambda: coco_json(parsing, photo_name)),
+        ("timings.csv", lambda: with_mark(timings_csv(parsing))),
     ]
     for class_id in parsing.classes:
         if class_id != BACKGROUND:
@@ -187,6 +216,10 @@ def bundle_zip(
     if progress:
         progress(1.0, "")
     return out.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _plain(value: object) -> object:

@@ -7,6 +7,7 @@ are enough to tell what a file holds; what it ought to hold is asked of ``bisene
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -72,7 +73,9 @@ LAYOUTS: dict[str, tuple[tuple[str, str], ...]] = {
     "yakhyo/face-parsing": _YAKHYO,
 }
 _MARKERS = {"native": "context_path.", "face-parsing.PyTorch": "cp.", "yakhyo/face-parsing": "fpn."}
-_WRAPPER = "module."  # torch.nn.DataParallel puts it before every name
+# What wrappers put before every name: DataParallel, torch.compile, and classes of people's own.
+_WRAPPERS = re.compile(r"(?:(?:module|_orig_mod|model|net)\.)+")
+_COUNTERS = {"n_averaged"}  # of torch.optim.swa_utils.AveragedModel, beside the weights
 _UNUSED = "context_path.backbone.fc."  # the backbone's ImageNet classifier, carried along by some
 _OPTIONAL = (
     ".num_batches_tracked"  # not in files older than torch 0.4.1; inference has no use for it
@@ -95,7 +98,7 @@ class CheckpointInfo:
 
 def detect_layout(names: Iterable[str]) -> str | None:
     """Which layout the tensors' names follow: a key of ``LAYOUTS``, or None."""
-    bare = [name.removeprefix(_WRAPPER) for name in names]
+    bare = [_bare(name) for name in names]
     for layout, marker in _MARKERS.items():
         if any(name.startswith(marker) for name in bare):
             return layout
@@ -105,11 +108,16 @@ def detect_layout(names: Iterable[str]) -> str | None:
 def to_native(state: Mapping[str, _T], layout: str) -> dict[str, _T]:
     """Rename a checkpoint's tensors (or their shapes) to the model's own names.
 
-    ``DataParallel``'s prefix and the backbone's unused ``fc`` are dropped. The order stays.
+    Prefixes of wrappers, a wrapper's counter and the backbone's unused ``fc`` are dropped. The
+    order stays.
     """
     theirs = [(file_prefix, ours) for ours, file_prefix in LAYOUTS[layout]]
-    renamed = {_swap(name.removeprefix(_WRAPPER), theirs): value for name, value in state.items()}
-    return {name: value for name, value in renamed.items() if not name.startswith(_UNUSED)}
+    renamed = {_swap(_bare(name), theirs): value for name, value in state.items()}
+    return {
+        name: value
+        for name, value in renamed.items()
+        if not name.startswith(_UNUSED) and name not in _COUNTERS
+    }
 
 
 def inspect(shapes: Mapping[str, Shape], num_classes: int | None = NUM_CLASSES) -> CheckpointInfo:
@@ -131,6 +139,13 @@ def inspect(shapes: Mapping[str, Shape], num_classes: int | None = NUM_CLASSES) 
             f"This is not a BiSeNet checkpoint: its first tensor is {next(iter(shapes))}, and no "
             f"name starts with {', '.join(_MARKERS.values())} as in the known ones."
         )
+    first: dict[str, str] = {}
+    for name in shapes:
+        other = first.setdefault(_bare(name), name)
+        if other != name:
+            raise CheckpointError(
+                f"The file holds two networks: {other} and {name}. Save one of them alone."
+            )
     native = to_native(shapes, layout)
     backbone, spatial_path = _closest_network(native)
     count = num_classes or next(
@@ -150,7 +165,8 @@ def first_problem(shapes: Mapping[str, Shape], info: CheckpointInfo) -> str | No
     its name in the file, or by the name it would have there.
     """
     native = to_native(shapes, info.layout)
-    wrapper = _WRAPPER if next(iter(shapes), "").startswith(_WRAPPER) else ""
+    wrappers = [name.removesuffix(_bare(name)) for name in shapes if _bare(name) not in _COUNTERS]
+    wrapper = wrappers[0] if wrappers else ""
     network = f"BiSeNet with {info.backbone}" + (" and a spatial path" * info.spatial_path)
     expected = _expected_shapes(info.backbone, info.spatial_path, info.num_classes)
     for name, shape in expected.items():
@@ -173,6 +189,11 @@ def first_problem(shapes: Mapping[str, Shape], info: CheckpointInfo) -> str | No
 
 
 _CLASSIFIERS = tuple(f"{head}.classifier.weight" for head in ("head", "head16", "head32"))
+
+
+def _bare(name: str) -> str:
+    wrapped = _WRAPPERS.match(name)
+    return name[wrapped.end() :] if wrapped else name
 
 
 def _swap(name: str, prefixes: Iterable[tuple[str, str]]) -> str:

@@ -20,14 +20,31 @@ from typing import TYPE_CHECKING, Any
 
 from bisenet import layouts
 from bisenet.classes import NUM_CLASSES
+from bisenet.mistaken import what_it_is
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bisenet.model import BiSeNet
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
-_NESTED_KEYS = ("state_dict", "model", "model_state_dict", "net", "ema")
+# Of files that may hold a checkpoint, in small letters; ``.pth.tar`` is a pickle all the same.
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar", ".pt.tar")
+# Where training scripts put the weights. The averaged ones come first: they are what is scored.
+_NESTED_KEYS = (
+    *("state_dict_ema", "model_ema", "params_ema", "ema_state_dict", "ema"),
+    *("state_dict", "model_state_dict", "model", "params", "net"),
+)
+_NESTED_DEPTH = 3
+# What scripts save beside the weights and torch does not load by itself. All that it makes is an
+# empty stand-in: nothing of these modules runs, whatever the file asks of them.
+_EXTRAS = (
+    *("numpy.dtype", "numpy.ndarray"),
+    *(f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")),
+    *(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")),
+    *(f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")),
+    "argparse.Namespace",
+    *(f"pathlib.{kind}" for kind in ("PosixPath", "WindowsPath", "PurePosixPath")),
+)
 
 
 class WeightsError(ValueError):
@@ -57,6 +74,19 @@ class WeightsInfo:
     int8_file: str = ""
     int8_sha256: str = ""
     int8_of: str = ""
+
+
+class _Extra:
+    """Stands for a number, a setting or a path that was saved beside weights; holds nothing."""
+
+    def __new__(cls, *_args: object) -> _Extra:
+        return super().__new__(cls)
+
+    def __init__(self, *_args: object) -> None:
+        pass
+
+    def __setstate__(self, _state: object) -> None:
+        pass
 
 
 def weights_dir() -> Path:
@@ -90,8 +120,8 @@ def resolve(name: str | Path) -> WeightsInfo:
         if entry.name == name:
             return entry
     path = Path(name)
-    if path.suffix in SUFFIXES and path.is_file():
-        return WeightsInfo(name=path.stem, path=path)
+    if _suffix(path) and path.is_file():
+        return WeightsInfo(name=path.name.removesuffix(_suffix(path)), path=path)
     known = ", ".join(entry.name for entry in entries) or "none"
     raise WeightsError(
         f"There are no weights {str(name)!r}. Known: {known}; or give a file's path."
@@ -102,7 +132,7 @@ def load_model(name: str | Path = "default") -> BiSeNet:
     """Build the network that the weights are for, and load them.
 
     Args:
-        name: a name of the manifest, or the path of a .safetensors, .pth or .pt file.
+        name: a name of the manifest, or the path of a file with one of ``SUFFIXES``.
 
     Returns:
         A ``BiSeNet`` in eval mode, f32, on the CPU.
@@ -146,7 +176,7 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     """Check a checkpoint, convert it to safetensors and make it selectable.
 
     Args:
-        source: a .safetensors, .pth or .pt file.
+        source: a file with one of ``SUFFIXES``.
         name: what to call it; by default the file's stem.
 
     Returns:
@@ -158,7 +188,8 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     from safetensors.torch import save_file
 
     source = Path(source)
-    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip("-.")
+    stem = source.name.removesuffix(_suffix(source))
+    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise WeightsError(f"{name!r} is no name for weights: use letters, digits, '.', '_', '-'.")
     if name == "default" or any(entry.name == name for entry in catalog()):
@@ -174,7 +205,8 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     # Written beside and renamed, so that an interrupt leaves no half file under the real name.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         beside = Path(scratch) / target.name
-        save_file({key: tensor.contiguous() for key, tensor in state.items()}, beside)
+        # Clones, since two tensors may share their memory, which safetensors cannot say.
+        save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, beside)
         beside.replace(target)
     entry = WeightsInfo(
         name=name,
@@ -233,18 +265,46 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: not a checkpoint, damaged, or it holds more than tensors.
     """
-    if path.suffix not in SUFFIXES:
+    if not _suffix(path):
         raise WeightsError(f"{path.name} is not a checkpoint: use {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise WeightsError(f"{path} does not exist.")
     if path.stat().st_size == 0:
         raise WeightsError(f"{path.name} is empty (0 bytes).")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    for key in _NESTED_KEYS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+    try:
+        mistaken = what_it_is(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    if mistaken:
+        raise WeightsError(f"{path.name} is {mistaken}")
+    safe = _suffix(path).lower() == ".safetensors"
+    content = _read_safetensors(path) if safe else _read_pickle(path)
+    return _only_tensors(path, _innermost(content))
+
+
+def _suffix(path: Path) -> str:
+    """The part of a file's name that is one of ``SUFFIXES``, as it is written; or nothing."""
+    name = path.name.lower()
+    longest = max((s for s in SUFFIXES if name.endswith(s)), key=len, default="")
+    return path.name[len(name) - len(longest) :] if longest else ""
+
+
+def _innermost(content: Any) -> Any:
+    """The named tensors among all that a training script saved."""
+    for _ in range(_NESTED_DEPTH):
+        if not isinstance(content, Mapping):
             break
-    return _only_tensors(path, content)
+        nested = [content[k] for k in _NESTED_KEYS if isinstance(content.get(k), Mapping)]
+        if not nested:
+            break
+        # An average may be kept in a form of its own: what has a network's names comes first.
+        known = [
+            inner
+            for inner in nested
+            if layouts.detect_layout(name for name in inner if isinstance(name, str))
+        ]
+        content = (known or nested)[0]
+    return content
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -262,8 +322,10 @@ def _read_safetensors(path: Path) -> Any:
 def _read_pickle(path: Path) -> Any:
     import torch
 
+    stand_ins: list[Any] = [(_Extra, name) for name in _EXTRAS]
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(stand_ins):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported global" in str(error) or "Unsupported operand" in str(error):
             wants = re.search(r"GLOBAL (\S+)", str(error))
@@ -273,7 +335,11 @@ def _read_pickle(path: Path) -> Any:
                 "Save the state_dict alone and add that."
             ) from error
         raise WeightsError(f"{path.name} is not a checkpoint, or is damaged.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # torch raises many kinds for a damaged file
+        if "TorchScript" in str(error):
+            raise WeightsError(
+                f"{path.name} is a TorchScript program. Save the model's state_dict and add that."
+            ) from error
         raise WeightsError(f"{path.name} is not a checkpoint, or is truncated.") from error
 
 
@@ -285,4 +351,4 @@ def _only_tensors(path: Path, content: Any) -> dict[str, Tensor]:
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise WeightsError(f"{path.name}: {key!r} is not a tensor, so this is no state_dict.")
-    return dict(content)
+    return {key: tensor.detach() for key, tensor in content.items()}

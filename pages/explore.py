@@ -49,7 +49,8 @@ if unsure:
         "their measurements.",
         icon=":material/help:",
     )
-export_menu.export_menu(view, stem, looked_at)
+photo = shell.gallery().current
+export_menu.export_menu(view, stem, photo.file_name if photo else view.name, looked_at)
 
 if other:
     compare_panel.differences(view, other, stem)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from bisenet.batch.sources import Names
+from bisenet import export
+from bisenet.batch.sources import Names, fitting
 
 
 def table_csv(table: pd.DataFrame) -> bytes:
     """The tidy table as UTF-8 CSV with a header."""
-    return table.to_csv(index=False, float_format="%.6g").encode()
+    return export.table_csv(table)
 
 
 def table_parquet(table: pd.DataFrame) -> bytes:
@@ -62,7 +63,8 @@ def mask_files(masks: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]
     """Photos' names and masks as files of a zip: the photo's path, ending in ``.png``."""
     names = Names()
     for name, mask in masks:
-        yield names.free(str(PurePosixPath(name).with_suffix(".png"))), mask
+        parts = PurePosixPath(name).with_suffix("").parts
+        yield names.free(f"{'/'.join(fitting(part) for part in parts)}.png"), mask
 
 
 class _Pieces(io.RawIOBase):

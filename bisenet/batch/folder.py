@@ -7,10 +7,12 @@ what it was parsed with, and holds the photo's rows of the tidy table.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,11 +21,20 @@ import pandas as pd
 
 from bisenet import export
 from bisenet.batch.photo import TIDY, Parse, ParsedPhoto, parse_photo
-from bisenet.batch.sources import Source
+from bisenet.batch.sources import Source, fitting
+from bisenet.batch.tree import MARK, UNFINISHED, read_mark
 from bisenet.regions import measure_regions
 
-MARK = "photo.json"
 _VERSION = 1
+# What concerns one photo's folder alone. A full or a read-only disk concerns all of them.
+_ITS_OWN = {
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM),
+    *(errno.EILSEQ, errno.EINVAL, errno.ELOOP),
+}
+
+
+class ResultsError(ValueError):
+    """A photo's results cannot be written where they belong; the message is for people."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +62,18 @@ class Folder:
         self._settings = dict(settings)
         self._taken: set[Path] = set()
         self._lock = threading.Lock()
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ResultsError(f"{out} cannot be a folder: a file has that name.") from error
 
     def finish(self, source: Source, parse: Parse) -> Outcome:
         """Parse a photo and write its files, unless that was done before.
 
         Raises:
             ImageError, ArchiveError: the photo cannot be read.
-            OSError: its files cannot be written.
+            ResultsError: its files cannot be written in their place, those of others perhaps.
+            OSError: nothing can be written, as on a full disk.
         """
         data = source.read()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -67,20 +82,24 @@ class Folder:
         before = _read_mark(folder)
         if before is not None and all(before.get(k) == v for k, v in identity.items()):
             return Outcome(folder, True, before["regions"], 0.0, tuple(before["notices"]))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / MARK).unlink(missing_ok=True)
+        with _in_its_place(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            # In this order: one of the two always tells whose pictures these are.
+            (folder / UNFINISHED).touch()
+            (folder / MARK).unlink(missing_ok=True)
         parsed = parse_photo(data, source.name, parse)
-        regions = self._write(folder, parsed)
-        _write_mark(
-            folder,
-            {
-                **identity,
-                "photo": source.name,
-                "regions": regions,
-                "notices": list(parsed.notices),
-                "rows": _plain_rows(parsed.rows),
-            },
-        )
+        with _in_its_place(folder):
+            regions = self._write(folder, parsed)
+            _write_mark(
+                folder,
+                {
+                    **identity,
+                    "photo": source.name,
+                    "regions": regions,
+                    "notices": list(parsed.notices),
+                    "rows": _plain_rows(parsed.rows),
+                },
+            )
         milliseconds = sum(parsed.parsing.timings.values())
         return Outcome(folder, False, regions, milliseconds, parsed.notices)
 
@@ -107,7 +126,7 @@ class Folder:
         """A folder named as the photo; the next number where that is another photo's."""
         path = PurePosixPath(source.place or source.name)
         parts = [part for part in path.with_suffix("").parts if part not in ("/", "..", ".")]
-        wanted = self.out.joinpath(*(parts or ["photo"]))
+        wanted = self.out.joinpath(*(fitting(part) for part in parts or ["photo"]))
         folder, count = wanted, 1
         with self._lock:
             while folder in self._taken or not _is_free(folder, source.name, sha256):
@@ -130,17 +149,24 @@ def _plain_rows(rows: pd.DataFrame) -> list[list[Any]]:
 
 
 def _read_mark(folder: Path) -> dict[str, Any] | None:
+    mark = read_mark(folder)
+    return mark if mark is not None and mark["version"] == _VERSION else None
+
+
+@contextmanager
+def _in_its_place(folder: Path) -> Iterator[None]:
     try:
-        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(mark, dict) and mark.get("version") == _VERSION
-    return (
-        mark if whole and {"photo", "sha256", "rows", "regions", "notices"} <= mark.keys() else None
-    )
+        yield
+    except OSError as error:
+        if error.errno not in _ITS_OWN:
+            raise
+        reason = error.strerror or "unknown"
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "a file stands where its folder belongs. Move that file away"
+        raise ResultsError(f"Its results cannot be written to {folder}: {reason}.") from error
 
 
 def _write_mark(folder: Path, mark: Mapping[str, Any]) -> None:
-    part = folder / f".{MARK}.part"
+    part = folder / UNFINISHED
     part.write_text(json.dumps(mark), encoding="utf-8")
     part.replace(folder / MARK)

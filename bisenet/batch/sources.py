@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from bisenet.archives import Archive, ArchiveError, LeftOut, Member
+from bisenet.batch.tree import look_below, spoken
 from bisenet.images import EXTENSIONS, MAX_BYTES, ImageError, display_name
 
 MAX_PHOTOS = 2_000
 MAX_TOTAL_BYTES = 1 << 30
+# File systems take 255 bytes; a number or a suffix may follow.
+MAX_NAME_BYTES = 240
+_KEPT_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Intake:
-    """What a batch was given: photos to parse, and what was refused beforehand."""
+    """What a batch was given: photos to parse, and what was refused beforehand.
+
+    ``skipped`` are a folder's other files, in a few sentences: nobody asked for those.
+    """
 
     sources: tuple[Source, ...]
     refused: tuple[LeftOut, ...]
+    skipped: tuple[LeftOut, ...] = ()
 
 
 def from_files(
@@ -80,27 +89,32 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
     """
     sources: dict[str, Source] = {}
     refused: list[LeftOut] = []
+    skipped: list[LeftOut] = []
     for path in paths:
         found: list[Source] = []
+        name = spoken(path)
         if path.is_dir():
-            for below in _photos_below(path):
-                place = below.relative_to(path).as_posix()
-                found.append(Source(str(below), _path_reader(below), place))
+            tree = look_below(path)
+            refused += tree.unreadable
+            skipped += tree.skipped
+            for below in tree.photos:
+                place = spoken(below.relative_to(path).as_posix())
+                found.append(Source(spoken(below), _path_reader(below), place))
         elif is_zip(path.name):
             try:
                 file = stack.enter_context(path.open("rb"))
             except OSError as error:
                 reason = error.strerror or "unreadable"
-                refused.append(LeftOut(str(path), f"It cannot be opened: {reason}."))
+                refused.append(LeftOut(name, f"It cannot be opened: {reason}."))
                 continue
-            inside, bad = _of_zip(str(path), file)
-            found += [replace(s, name=f"{path}/{s.name}", place=s.name) for s in inside]
+            inside, bad = _of_zip(name, file)
+            found += [replace(s, name=f"{name}/{s.name}", place=s.name) for s in inside]
             refused += bad
         else:
-            found.append(Source(str(path), _path_reader(path), path.name))
+            found.append(Source(name, _path_reader(path), spoken(path.name)))
         # The same path given twice, or within a folder that was given, is one photo.
         sources |= {source.name: source for source in found}
-    return Intake(tuple(sources.values()), tuple(refused))
+    return Intake(tuple(sources.values()), tuple(refused), tuple(skipped))
 
 
 def is_zip(name: str) -> bool:
@@ -123,6 +137,18 @@ class Names:
             free = str(path.with_name(f"{path.stem} ({count}){path.suffix}"))
         self._taken.add(free)
         return free
+
+
+def fitting(part: str) -> str:
+    """A folder's or a file's name, without suffix, that every file system takes.
+
+    A name of more than ``MAX_NAME_BYTES`` is cut, and a mark of the whole name keeps it apart.
+    """
+    encoded = part.encode("utf-8", "backslashreplace")
+    if len(encoded) <= MAX_NAME_BYTES:
+        return part
+    start = encoded[:_KEPT_BYTES].decode("utf-8", "ignore").rstrip()
+    return f"{start}-{hashlib.sha256(encoded).hexdigest()[:8]}"
 
 
 def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[LeftOut]]:
@@ -165,13 +191,6 @@ def _reader(file: BinaryIO) -> Callable[[], bytes]:
         return file.read(MAX_BYTES + 1)
 
     return read
-
-
-def _photos_below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.suffix.lower().lstrip(".") in EXTENSIONS and path.is_file():
-            yield path
 
 
 def _size(count: int) -> str:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from bisenet.parser import FaceParser
     from bisenet.training.dataset import FaceFile
 
 HELP = "Score weights on a folder of faces and masks."
+T = TypeVar("T")
+_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("--data", required=True, type=Path, metavar="DIR", help="images/ + masks/, same stems")
+    add("--data", required=True, type=Path, metavar="DIR", help="images/ + masks/, or a release")
     add("--labels", default="celebamask-hq", choices=("celebamask-hq", "bisenet"))
     add("--framing", choices=("auto", "whole"), default="whole")
     add("--weights", default="default", help="a name, or a checkpoint's path")
@@ -40,21 +43,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
+    from bisenet.evaluation import folder
     from bisenet.parser import FaceParser
     from bisenet.training import robustness
     from bisenet.training.dataset import find_faces
-    from bisenet.training.evaluate import as_table, evaluate, predictor
+    from bisenet.training.evaluate import as_table, predictor
 
     if args.limit is not None and args.limit < 1:
         raise ValueError("--limit must be 1 or more.")
-    files = find_faces(args.data, args.labels)
-    if args.limit is not None and args.limit < len(files):
-        files = [files[i * len(files) // args.limit] for i in range(args.limit)]
+    # These two read the faces as training does.
+    files = find_faces(args.data, args.labels) if args.robustness or args.scenes is not None else []
     parser = FaceParser(weights=args.weights, engine=args.engine)
     if args.scenes is not None:
-        return _run_scenes(args, parser, files)
+        return _run_scenes(args, parser, _spread(files, args.limit))
     predict = predictor(parser, args.framing, args.flip)
-    evaluation = evaluate(predict, files, progress=True)
+    pairing = folder.find_pairs(args.data)
+    evaluation = folder.evaluate(
+        predict if args.flip else lambda image: parser.parse(image, framing=args.framing),
+        args.data,
+        _spread(pairing.pairs, args.limit),
+        args.labels,
+        progress=_count,
+    )
+    left_out = (*pairing.problems, *evaluation.problems)
+    for problem in left_out[:_SHOWN]:
+        print(f"{problem.name}: {problem.reason}", file=sys.stderr)
+    if len(left_out) > _SHOWN:
+        print(f"... and {len(left_out) - _SHOWN:,} more", file=sys.stderr)
     report: dict[str, Any] = evaluation.scores.as_dict()
     report |= {
         "weights": parser.weights.name,
@@ -62,30 +77,35 @@ def run(args: argparse.Namespace) -> int:
         "framing": args.framing,
         "flip": args.flip,
         "seconds": round(evaluation.seconds, 2),
-        "worst": {
-            path.name: round(miou, 4)
-            for path, miou in sorted(evaluation.per_image.items(), key=lambda item: item[1])[:10]
-        },
+        "worst": folder.worst(evaluation.per_image),
+        "not_scored": {problem.name: problem.reason for problem in left_out},
     }
     if args.robustness:
         report["robustness"] = robustness.robustness(
-            predict, files, progress=None if args.json else _say
+            predict, _spread(files, args.limit), progress=None if args.json else _say
         )
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "scores.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
         if args.robustness:
             robustness.write_report(report["robustness"], args.out)
+    status = 1 if left_out else 0
     if args.json:
         print(json.dumps(report))
-        return 0
+        return status
     print(as_table(evaluation.scores))
     if args.robustness:
         print("\n" + robustness.as_markdown(report["robustness"]))
-    return 0
+    return status
 
 
-def _run_scenes(args: argparse.Namespace, parser: FaceParser, files: list[FaceFile]) -> int:
+def _spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
+    if limit is None or limit >= len(items):
+        return items
+    return [items[i * len(items) // limit] for i in range(limit)]
+
+
+def _run_scenes(args: argparse.Namespace, parser: FaceParser, files: Sequence[FaceFile]) -> int:
     from bisenet.training.scene_report import as_markdown, scene_report
 
     if args.scenes < 1:
@@ -97,6 +117,12 @@ def _run_scenes(args: argparse.Namespace, parser: FaceParser, files: list[FaceFi
         (args.out / "scenes.md").write_text(as_markdown(report) + "\n", "utf-8")
     print(json.dumps(report) if args.json else as_markdown(report))
     return 0
+
+
+def _count(done: int, total: int) -> None:
+    _say(f"{done}/{total}")
+    if done == total and sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def _say(line: str) -> None:

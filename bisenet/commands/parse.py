@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         intake = from_paths(args.paths, stack)
         for bad in intake.refused:
             print(f"{bad.name}: {bad.reason}", file=sys.stderr)
+        for other in intake.skipped:
+            print(f"{other.name}: {other.reason}", file=sys.stderr)
         counts["failed"] = len(intake.refused)
         if not intake.sources and not intake.refused:
             raise ValueError(f"There are no photos in {', '.join(map(str, args.paths))}.")
@@ -107,13 +109,14 @@ def _outcomes(
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     from bisenet.archives import ArchiveError, LeftOut
+    from bisenet.batch.folder import ResultsError
     from bisenet.batch.run import unforeseen
     from bisenet.images import ImageError
 
     def one(source: Source) -> Outcome | LeftOut:
         try:
             return folder.finish(source, parse)
-        except (ImageError, ArchiveError) as error:
+        except (ImageError, ArchiveError, ResultsError) as error:
             return LeftOut(source.name, str(error))
         except OSError:  # a full disk fails every photo: that ends the run
             raise

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="list | add | quantise")
     actions.add_parser("list", help="show every selectable set of weights")
     add = actions.add_parser("add", help="check, convert to safetensors and record a checkpoint")
-    add.add_argument("file", type=Path, metavar="FILE", help=".pth, .pt or .safetensors")
+    add.add_argument("file", type=Path, metavar="FILE", help="a .pth, .ckpt, .safetensors...")
     add.add_argument("--name", help="what to call it; by default the file's stem")
     quantise = actions.add_parser(
         "quantise", help="make the int8 form of the default weights (takes NNCF; minutes)"

@@ -26,7 +26,12 @@ def button(
     hint: str = "",
     disabled: bool = False,
 ) -> None:
-    """A download; data that takes time to make is given as a function and made on the click."""
+    """A download; data that takes time to make is given as a function and made on the click.
+
+    A CSV gets a byte-order mark, so that Excel shows its umlauts.
+    """
+    if file_name.endswith(".csv"):
+        data = _marked(data)
     st.download_button(
         label,
         data,
@@ -42,4 +47,10 @@ def button(
 
 def csv(label: str, table: pd.DataFrame, file_name: str) -> None:
     """The numbers behind a chart or a table."""
-    button(label, export.regions_csv(table), file_name)
+    button(label, export.table_csv(table), file_name)
+
+
+def _marked(data: bytes | Callable[[], bytes]) -> bytes | Callable[[], bytes]:
+    if isinstance(data, bytes):
+        return export.with_mark(data)
+    return lambda: export.with_mark(data())

@@ -81,8 +81,9 @@ def welcome() -> None:
     with masks:
         st.markdown("**Masks**")
         st.markdown(
-            "PNG of the photo's size, one byte a pixel: the class id. The label orders of "
-            "CelebAMask-HQ and of BiSeNet are known; for any other you say what each id means."
+            "PNG of the photo's proportions, one byte a pixel: the class id. The label orders of "
+            "CelebAMask-HQ and of BiSeNet are known; for any other you say what each id means. "
+            "CelebAMask-HQ's own folders are understood as they are."
         )
 
 

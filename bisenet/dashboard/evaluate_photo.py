@@ -21,7 +21,7 @@ from bisenet.dashboard.viewer import viewer
 from bisenet.engines import EngineError
 from bisenet.evaluation.labels import IGNORE
 from bisenet.evaluation.metrics import iou_and_f1
-from bisenet.evaluation.reading import mask_ids
+from bisenet.evaluation.reading import true_classes
 from bisenet.evaluation.report import LETTERS, photo_table
 from bisenet.evaluation.run import Outcome
 from bisenet.evaluation.scoring import PhotoScore, without_ignored
@@ -147,7 +147,8 @@ def _side_by_side(desk: Desk, outcome: Outcome, index: int, k: int, view: View) 
     assert desk.files is not None
     assert desk.setup is not None
     photo = outcome.photos[index]
-    truth = desk.setup.labelling.lut[mask_ids(desk.files.read(photo.pair.mask))]
+    size = (photo.width, photo.height)
+    truth = true_classes(photo.pair, desk.files.read, desk.setup.labelling, size)
     letter = f" {LETTERS[k]}" if len(outcome.contestants) > 1 else ""
     viewer(
         photo=view.photo_jpeg,

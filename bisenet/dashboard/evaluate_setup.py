@@ -109,6 +109,9 @@ def summary(survey: Survey) -> str:
 
 
 def _labelling(survey: Survey) -> Labelling:
+    if survey.named:
+        st.markdown("Each mask file shows one region, which its name says.")
+        return labels.of_order("bisenet")
     guess = labels.guess_order(survey.counts)
     titles = {name: f"Order of {title}" for name, title in ORDER_TITLES.items()}
     options = [*titles, _MAPPING]

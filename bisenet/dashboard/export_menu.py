@@ -13,8 +13,11 @@ from bisenet.dashboard.viewer import ViewState
 _ZIP = "export_zip"
 
 
-def export_menu(view: View, stem: str, looked_at: ViewState) -> None:
-    """Every file that a photo gives; pictures follow what the viewer shows and hides."""
+def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> None:
+    """Every file that a photo gives; pictures follow what the viewer shows and hides.
+
+    ``file_name`` is the photo's own, and ``stem`` what its files are called after.
+    """
     # Opening it runs the page again, which is how the server hears of the viewer's switches.
     menu = st.popover("Download", icon=":material/download:", on_change="rerun", key="downloads")
     if not menu.open:
@@ -67,7 +70,7 @@ def export_menu(view: View, stem: str, looked_at: ViewState) -> None:
             )
             downloads.button(
                 "COCO RLE, JSON",
-                lambda: export.coco_json(parsing, view.name),
+                lambda: export.coco_json(parsing, file_name),
                 f"{stem}-coco.json",
                 "One annotation a region; pycocotools reads it.",
             )
@@ -75,16 +78,17 @@ def export_menu(view: View, stem: str, looked_at: ViewState) -> None:
                 "Timings, CSV", lambda: export.timings_csv(parsing), f"{stem}-timings.csv"
             )
         st.caption("All of it")
-        _zip(view, stem)
+        _zip(view, stem, file_name)
 
 
-def _zip(view: View, stem: str) -> None:
+def _zip(view: View, stem: str, file_name: str) -> None:
     if st.button("Make a ZIP of everything", icon=":material/folder_zip:", key="make-zip"):
         bar = st.progress(0.0, "Starting…")
         st.session_state[_ZIP] = export.bundle_zip(
             view.parsing,
             view.regions,
             stem,
+            file_name,
             lambda share, name: bar.progress(share, f"Writing {name}" if name else "Done"),
         )
         bar.empty()

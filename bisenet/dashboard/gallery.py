@@ -40,7 +40,8 @@ DISPLAY_SIDE = 16_384
 class StoredPhoto:
     """A photo as it came: its file's bytes, a safe name, a thumbnail and what people should know.
 
-    ``id`` is the start of the content's SHA-256, so the same photo is kept once.
+    ``id`` is the start of the content's SHA-256, so the same photo is kept once. ``file_name`` is
+    the name as it came, without its folders: for files that refer to the photo, not to be shown.
     """
 
     id: str
@@ -50,6 +51,7 @@ class StoredPhoto:
     width: int
     height: int
     notices: tuple[str, ...]
+    file_name: str = ""
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str) -> StoredPhoto:
@@ -71,6 +73,7 @@ class StoredPhoto:
             width=photo.pixels.shape[1],
             height=photo.pixels.shape[0],
             notices=photo.notices,
+            file_name=name.replace("\\", "/").rpartition("/")[2],
         )
 
 

@@ -1,42 +1,71 @@
 """Which photo belongs to which mask, told by their names alone.
 
-Two layouts: folders (``images/`` and ``masks/``, at any depth, the same name in both), or one
-folder with ``name.jpg`` beside ``name.png`` or ``name_mask.png``.
+Three layouts: folders (``images/`` and ``masks/``, at any depth, the same name in both); one folder
+with ``name.jpg`` beside ``name.png`` or ``name_mask.png``; and CelebAMask-HQ's own release (Lee et
+al., CVPR 2020) with its file a part, or with the whole masks that the published repositories make
+of those. ``A.jpg`` belongs to ``a.png`` and ``0.jpg`` to ``00000.png`` where nothing fits better.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
 from bisenet.archives import LeftOut
+from bisenet.classes import BY_NAME
 from bisenet.images import EXTENSIONS
 
-PHOTO_FOLDERS = frozenset(("images", "image", "imgs", "img", "photos", "jpegimages"))
-MASK_FOLDERS = frozenset(("masks", "mask", "labels", "label", "annotations", "truth", "gt"))
+PHOTO_FOLDERS = frozenset(
+    ("images", "image", "imgs", "img", "photos", "jpegimages", "celeba-hq-img")
+)
+MASK_FOLDERS = frozenset(
+    ("masks", "mask", "labels", "label", "annotations", "truth", "gt", "celebamask-hq-mask-anno")
+)
 # Only what keeps ids exactly: JPEG and WebP would blur them.
 MASK_EXTENSIONS = ("png", "bmp", "tif", "tiff")
+# Drawn one over the other, so that small parts win over the large ones that they lie on.
+PART_ORDER = (
+    *("skin", "neck", "cloth", "hair", "l_ear", "r_ear", "nose", "mouth", "u_lip", "l_lip"),
+    *("l_eye", "r_eye", "l_brow", "r_brow", "eye_g", "ear_r", "neck_l", "hat"),
+)
+FACES_PER_FOLDER = 2000
 _MASK_ENDING = re.compile(r"[_\-. ](masks?|labels?|seg|gt|parsing)$", re.IGNORECASE)
+_PART = re.compile(rf"(?P<of>.+)_(?P<part>{'|'.join(PART_ORDER)})", re.IGNORECASE)
 
 Role = Literal["photo", "mask", "either"]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A file that shows one class alone: bright where it is."""
+
+    class_id: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Pair:
-    """A photo and its mask, by their names; ``key`` is what the names share."""
+    """A photo and its mask, by their names; ``key`` is what the names share.
+
+    Where the mask is a file a part, ``parts`` are these in drawing order, ``mask`` the first.
+    """
 
     key: str
     photo: str
     mask: str
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """The pairs, by name, and every file that has no twin."""
+    """The pairs, by name, and every file that has no twin.
+
+    Part files beside a whole mask of the same photo are of no use, and are no problem.
+    """
 
     pairs: tuple[Pair, ...]
     problems: tuple[LeftOut, ...]
@@ -55,28 +84,39 @@ def pair_up(names: Iterable[str]) -> Pairing:
     Args:
         names: paths with ``/``, or bare file names.
     """
-    groups: dict[str, list[_Named]] = defaultdict(list)
+    files: list[_Named] = []
     problems: list[LeftOut] = []
-    for name in names:
-        one = _read_name(name)
+    read = [(name, _read_name(name)) for name in names]
+    photos = {one.key for _, one in read if one.role == "photo"}
+    for name, one in read:
+        # The photo of masks/a_seg.png may be images/a_seg.jpg, and not images/a.jpg.
+        unshortened = str(PurePosixPath(one.key).with_name(PurePosixPath(name).stem))
+        if one.role == "mask" and unshortened in photos:
+            one = _Named(name, unshortened, "mask")
         if one.role == "mask" and _suffix(name) not in MASK_EXTENSIONS:
             problems.append(LeftOut(name, _lossy(name)))
         elif _suffix(name) not in EXTENSIONS:
             problems.append(LeftOut(name, "It is neither a photo nor a mask that can be read."))
         else:
-            groups[one.key].append(one)
-    groups = {key: _decide(group) for key, group in groups.items()}
+            files.append(one)
+    exact, rest = _split(_grouped(files))
+    parts, rest = _take_parts(rest)
+    loose, rest = _split(_grouped([one for group in rest for one in group], loosely=True))
+    pairs, wrong = _pairs_of([*exact, *loose])
+    problems += wrong
+    lonely = [one for group in rest for one in group]
+    whole = {_loose(pair.key) for pair in pairs}
+    drawn, lonely, unused = _pairs_of_parts(parts, lonely, whole)
+    pairs += drawn
     # A PNG that stands alone among name.jpg + name.png pairs is one of the masks.
-    masks_are_png = any(
-        one.role == "mask" and _read_name(one.name).role == "either"
-        for group in groups.values()
-        for one in group
-    )
-    pairs: list[Pair] = []
-    for key, group in sorted(groups.items(), key=lambda item: _natural(item[0])):
-        pair, wrong = _pair_of(key, group, masks_are_png)
-        pairs.extend(pair)
-        problems.extend(wrong)
+    roles = {one.name: one.role for one in files}
+    masks_are_png = any(roles[pair.mask] == "either" for pair in pairs)
+    for one in (*lonely, *unused):
+        mask = one.role == "mask" or (
+            one.role == "either" and masks_are_png and _suffix(one.name) in MASK_EXTENSIONS
+        )
+        problems.append(LeftOut(one.name, f"No {'photo' if mask else 'mask'} has its name."))
+    pairs.sort(key=lambda pair: _natural(pair.key))
     return Pairing(tuple(pairs), tuple(problems))
 
 
@@ -95,6 +135,13 @@ def _read_name(name: str) -> _Named:
     return _Named(name, "/".join([*rest, stem]), role)
 
 
+def _grouped(files: Iterable[_Named], loosely: bool = False) -> list[list[_Named]]:
+    groups: dict[str, list[_Named]] = defaultdict(list)
+    for one in files:
+        groups[_loose(one.key) if loosely else one.key].append(one)
+    return [_decide(group) for group in groups.values()]
+
+
 def _decide(group: list[_Named]) -> list[_Named]:
     """Settle what the folders left open: beside its twin, a lossless file is the mask."""
     open_ones = [one for one in group if one.role == "either"]
@@ -109,25 +156,110 @@ def _decide(group: list[_Named]) -> list[_Named]:
     return group
 
 
-def _pair_of(
-    key: str, group: list[_Named], masks_are_png: bool
-) -> tuple[list[Pair], list[LeftOut]]:
-    photos = [one.name for one in group if one.role != "mask"]
-    masks = [one.name for one in group if one.role == "mask"]
-    if not masks and len(photos) == 1 and group[0].role == "either":
-        lonely_mask = masks_are_png and _suffix(photos[0]) in MASK_EXTENSIONS
-        reason = "No photo has its name." if lonely_mask else "No mask has its name."
-        return [], [LeftOut(photos[0], reason)]
-    problems = [LeftOut(name, "No photo has its name.") for name in masks if not photos]
-    problems += [LeftOut(name, "No mask has its name.") for name in photos if not masks]
-    if not photos or not masks:
-        return [], problems
-    for names, what in ((photos, "photo"), (masks, "mask")):
-        problems += [
-            LeftOut(name, f"Another {what} has the same name; that one is used.")
-            for name in names[1:]
-        ]
-    return [Pair(key, photos[0], masks[0])], problems
+def _split(groups: Iterable[list[_Named]]) -> tuple[list[list[_Named]], list[list[_Named]]]:
+    """Groups of photo and mask, and the others."""
+    whole: list[list[_Named]] = []
+    rest: list[list[_Named]] = []
+    for group in groups:
+        roles = {one.role for one in group}
+        (whole if "mask" in roles and len(roles) > 1 else rest).append(group)
+    return whole, rest
+
+
+def _pairs_of(groups: Iterable[Sequence[_Named]]) -> tuple[list[Pair], list[LeftOut]]:
+    pairs: list[Pair] = []
+    problems: list[LeftOut] = []
+    for group in groups:
+        photos = [one for one in group if one.role != "mask"]
+        masks = [one for one in group if one.role == "mask"]
+        pairs.append(Pair(photos[0].key, photos[0].name, masks[0].name))
+        for several, what in ((photos, "photo"), (masks, "mask")):
+            problems += [
+                LeftOut(one.name, f"Another {what} has the same name; that one is used.")
+                for one in several[1:]
+            ]
+    return pairs, problems
+
+
+def _take_parts(
+    groups: Iterable[list[_Named]],
+) -> tuple[dict[str, list[_Named]], list[list[_Named]]]:
+    """Files that show one part each, by the loose key of their face, and the other groups."""
+    parts: dict[str, list[_Named]] = defaultdict(list)
+    rest: list[list[_Named]] = []
+    for group in groups:
+        one = group[0]
+        found = _PART.fullmatch(PurePosixPath(one.name).stem)
+        if found and one.role != "photo" and _suffix(one.name) in MASK_EXTENSIONS:
+            folders = one.key.split("/")[:-1]
+            face = found["of"]
+            # The release puts 2,000 faces into each of its numbered folders.
+            if folders and folders[-1] == _folder_of(face):
+                folders.pop()
+            parts[_loose("/".join([*folders, face]))] += group
+        else:
+            rest.append(group)
+    return parts, rest
+
+
+def _pairs_of_parts(
+    parts: dict[str, list[_Named]], lonely: Iterable[_Named], whole: set[str]
+) -> tuple[list[Pair], list[_Named], list[_Named]]:
+    """Pairs of photo and part files, photos that have none, and part files of no photo.
+
+    Folders need not be the same: the release's are often moved to beside the photos' folder.
+    """
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for key in parts:
+        by_stem[key.rpartition("/")[2]].append(key)
+    pairs: list[Pair] = []
+    left: list[_Named] = []
+    used: set[str] = set()
+    for one in lonely:
+        wanted = _loose(one.key)
+        near = [key for key in by_stem[wanted.rpartition("/")[2]] if _beside(key, wanted)]
+        key = wanted if wanted in parts else near[0] if len(near) == 1 else ""
+        if not key or key in used or one.role == "mask":
+            left.append(one)
+            continue
+        used.add(key)
+        drawn = _in_order(parts[key])
+        pairs.append(Pair(one.key, one.name, drawn[0].name, drawn))
+    for key in parts:
+        stem = key.rpartition("/")[2]
+        if any(w == key or (w.rpartition("/")[2] == stem and _beside(w, key)) for w in whole):
+            used.add(key)
+    return pairs, left, [one for key, files in parts.items() if key not in used for one in files]
+
+
+def _in_order(files: Iterable[_Named]) -> tuple[Part, ...]:
+    found: dict[str, str] = {}
+    for one in files:
+        shown = _PART.fullmatch(PurePosixPath(one.name).stem)
+        assert shown is not None
+        found.setdefault(shown["part"].lower(), one.name)
+    return tuple(Part(BY_NAME[name].id, found[name]) for name in PART_ORDER if name in found)
+
+
+def _folder_of(face: str) -> str:
+    return str(int(face) // FACES_PER_FOLDER) if re.fullmatch(r"[0-9]{1,9}", face) else ""
+
+
+def _beside(first: str, second: str) -> bool:
+    """Whether the folders of one key are the first of those of the other."""
+    a, b = first.split("/")[:-1], second.split("/")[:-1]
+    shorter = min(len(a), len(b))
+    return a[:shorter] == b[:shorter]
+
+
+def _loose(key: str) -> str:
+    """A key without capitals and without the zeros before a number."""
+    folders, slash, stem = key.casefold().rpartition("/")
+    return folders + slash + (_digits(stem) if stem.isdecimal() else stem)
+
+
+def _digits(number: str) -> str:
+    return number.lstrip("0") or "0"
 
 
 def _lossy(name: str) -> str:
@@ -142,5 +274,8 @@ def _suffix(name: str) -> str:
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
     """Sorts 2 before 10."""
-    parts = re.findall(r"\d+|\D+", text)
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts]
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [
+        (0, len(_digits(part)), _digits(part)) if part[0] in "0123456789" else (1, 0, part.lower())
+        for part in parts
+    ]

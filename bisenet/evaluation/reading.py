@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bisenet.archives import ArchiveError, LeftOut
+from bisenet.evaluation.fitting import same_shape
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.pairs import Pair
 from bisenet.images import (
@@ -23,6 +25,14 @@ from bisenet.images import (
 )
 
 Read = Callable[[str], bytes]
+T = TypeVar("T", bound=np.generic)
+_WHAT = {
+    "RGB": "in colour",
+    "RGBA": "in colour or transparent",
+    "LA": "transparent",
+    "I": "of numbers beyond 255",
+    "I;16": "of numbers beyond 255",
+}
 
 
 class MaskError(ValueError):
@@ -33,7 +43,7 @@ class MaskError(ValueError):
 class Checked:
     """A pair that can be scored, as far as its mask and its photo's header tell.
 
-    ``counts`` is ``(256,)``, the mask's pixels by id.
+    ``width`` and ``height`` are the photo's; ``counts`` is ``(256,)``, the mask's pixels by id.
     """
 
     pair: Pair
@@ -51,8 +61,13 @@ class Survey:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Pixels by id over all masks, ``(256,)``."""
-        return sum((c.counts for c in self.checked), np.zeros(256, np.int64))
+        """Pixels by id over all masks, ``(256,)``, but for files named by their class."""
+        return sum((c.counts for c in self.checked if not c.pair.parts), np.zeros(256, np.int64))
+
+    @property
+    def named(self) -> bool:
+        """Whether the files' names say which class they show, so that ids are no question."""
+        return bool(self.checked) and all(one.pair.parts for one in self.checked)
 
 
 def survey(
@@ -69,7 +84,7 @@ def survey(
             break
         progress(done / len(pairs), f"{done} of {len(pairs)} masks")
         try:
-            ids = mask_ids(read(pair.mask))
+            ids = pair_ids(pair, read)
         except (MaskError, ArchiveError) as error:
             problems.append(LeftOut(pair.mask, str(error)))
             continue
@@ -79,7 +94,7 @@ def survey(
             problems.append(LeftOut(pair.photo, str(error)))
             continue
         height, width = ids.shape
-        if size != (width, height):
+        if not same_shape(size, (width, height)):
             problems.append(
                 LeftOut(
                     pair.photo,
@@ -88,7 +103,7 @@ def survey(
             )
             continue
         counts = np.bincount(ids.ravel(), minlength=256)
-        checked.append(Checked(pair, width, height, counts))
+        checked.append(Checked(pair, *size, counts))
     return Survey(tuple(checked), tuple(problems))
 
 
@@ -99,7 +114,7 @@ def split_by_ids(
     good: list[Checked] = []
     problems: list[LeftOut] = []
     for one in checked:
-        unknown = labelling.unknown(one.counts)
+        unknown = () if one.pair.parts else labelling.unknown(one.counts)
         if unknown:
             shown = ", ".join(str(i) for i in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
             ids, are = ("Id", "is") if len(unknown) == 1 else ("Ids", "are")
@@ -110,21 +125,82 @@ def split_by_ids(
     return good, problems
 
 
+def true_classes(
+    pair: Pair, read: Read, labelling: Labelling, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """A pair's true classes, ``(H, W)``; what does not count is ``IGNORE``.
+
+    Args:
+        pair, read: the files.
+        labelling: what the ids mean; files that are named by their class need none.
+        size: width and height to bring them to; by default as they are.
+
+    Raises:
+        MaskError: as ``pair_ids``.
+    """
+    ids = pair_ids(pair, read)
+    truth = ids if pair.parts else labelling.lut[ids]
+    if size is None or size == (truth.shape[1], truth.shape[0]):
+        return truth
+    return np.asarray(Image.fromarray(truth).resize(size, Image.Resampling.NEAREST))
+
+
+def pair_ids(pair: Pair, read: Read) -> NDArray[np.uint8]:
+    """The ids of a pair's mask, ``(H, W)``; of files that show a class each, the classes' own ids.
+
+    Raises:
+        MaskError: as ``mask_ids``; parts of unequal size.
+    """
+    if not pair.parts:
+        return mask_ids(read(pair.mask))
+    drawn: NDArray[np.uint8] | None = None
+    for part in pair.parts:
+        try:
+            here = _decoded(read(part.name), lambda image: np.asarray(image.convert("L")) > 127)
+        except MaskError as error:
+            raise MaskError(f"{part.name}: {error}") from error
+        if drawn is None:
+            drawn = np.zeros(here.shape, np.uint8)
+        if here.shape != drawn.shape:
+            raise MaskError(f"{part.name} is not of the size of the face's other parts.")
+        drawn[here] = part.class_id
+    assert drawn is not None
+    return drawn
+
+
 def mask_ids(data: bytes) -> NDArray[np.uint8]:
     """A mask's ids, ``(H, W)``, as they stand in the file.
 
+    One id a pixel: indexed or grey, also where the grey was saved as colour or as 16 bits.
+
     Raises:
-        MaskError: not an image, damaged, too large, or more than one byte a pixel.
+        MaskError: not an image, damaged, too large, or no such ids in it.
     """
+    return _decoded(data, _ids_of)
+
+
+def _ids_of(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode in ("P", "L", "1"):
+        return np.array(image, dtype=np.uint8)
+    planes = np.asarray(image)
+    if image.mode in ("LA", "RGB", "RGBA"):
+        colors = planes[..., : 1 if image.mode == "LA" else 3]
+        opaque = image.mode == "RGB" or bool((planes[..., -1] == 255).all())
+        if opaque and bool((colors == colors[..., :1]).all()):
+            return np.ascontiguousarray(colors[..., 0])
+    elif image.mode.startswith("I") and int(planes.min()) >= 0 and int(planes.max()) <= 255:
+        return planes.astype(np.uint8)
+    raise MaskError(
+        "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
+        f"this one is {_WHAT.get(image.mode, image.mode)}."
+    )
+
+
+def _decoded(data: bytes, take: Callable[[Image.Image], NDArray[T]]) -> NDArray[T]:
     try:
         with opened(io.BytesIO(data)) as image:
             check_declared(image, data)
-            if image.mode not in ("P", "L"):
-                raise MaskError(
-                    "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
-                    f"this one is {image.mode}."
-                )
-            return np.array(image, dtype=np.uint8)
+            return take(image)
     except MaskError:
         raise
     except ImageError as error:

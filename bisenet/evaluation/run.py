@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation import scoring
 from bisenet.evaluation.labels import Labelling
-from bisenet.evaluation.reading import Checked, Read, mask_ids
+from bisenet.evaluation.reading import Checked, Read, true_classes
 from bisenet.images import read_photo
 from bisenet.parser import FramingName, Parsing
 from bisenet.stopping import Cancelled
@@ -127,7 +127,7 @@ def _score(
     one: Checked, read: Read, labelling: Labelling, parses: Sequence[Parse]
 ) -> scoring.ScoredPhoto:
     photo = read_photo(read(one.pair.photo))
-    truth = labelling.lut[mask_ids(read(one.pair.mask))]
+    truth = true_classes(one.pair, read, labelling)
     parsings = (parse(photo.pixels) for parse in parses)
     scores, faces = [], []
     for parsing in parsings:
@@ -137,7 +137,7 @@ def _score(
         pair=one.pair,
         width=photo.pixels.shape[1],
         height=photo.pixels.shape[0],
-        face_height=scoring.face_height(truth),
+        face_height=round(scoring.face_height(truth) * photo.pixels.shape[0] / truth.shape[0]),
         faces=tuple(faces),
         thumbnail=scoring.thumbnail(photo.image),
         scores=tuple(scores),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from bisenet.classes import BY_NAME, NUM_CLASSES
 from bisenet.evaluation.calibration import BINS, calibration_counts
+from bisenet.evaluation.fitting import at_size
 from bisenet.evaluation.labels import IGNORE
 from bisenet.evaluation.metrics import (
     Scores,
@@ -79,18 +80,18 @@ class ScoredPhoto:
 def score(truth: NDArray[np.uint8], parsing: Parsing) -> PhotoScore:
     """Score a parsing against the truth ``(H, W)``; pixels of ``IGNORE`` do not count.
 
+    A photo of the truth's proportions and another size is scored at the truth's size.
+
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the sizes differ otherwise.
     """
-    found = parsing.mask
-    if truth.shape != found.shape:
-        raise ValueError(f"Truth is {truth.shape}, prediction {found.shape}.")
+    found, confidence, judged = at_size(parsing, truth.shape)
     confusion = confusion_matrix(truth, found)
-    judged = (truth != IGNORE) & (parsing.owner > 0)
+    judged = judged & (truth != IGNORE)
     return PhotoScore(
         confusion=confusion,
         edges=boundary_counts(truth, found),
-        calibration=calibration_counts(parsing.confidence[judged], (truth == found)[judged]),
+        calibration=calibration_counts(confidence[judged], (truth == found)[judged]),
         miou=mean_of(iou_and_f1(confusion)[0]),
     )
 

@@ -104,7 +104,7 @@ class ParseRoute:
         return JSONResponse(body, error.status, headers)
 
     async def _handle(self, request: Request, log: dict[str, object]) -> Response:
-        media_type = preferred_media_type(request.headers.get("accept", "*/*"))
+        media_type = preferred_media_type(", ".join(request.headers.getlist("accept")))
         if problem := self._lifecycle.problem:
             message = _MESSAGES.get(problem, "This server cannot parse: its weights are not right.")
             code = problem if problem in _MESSAGES else "not_ready"
@@ -209,7 +209,7 @@ def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:
             for row in regions.to_dict("records")
         ],
         "timings_ms": {stage: round(ms, 3) for stage, ms in parsing.timings.items()},
-        "notices": list(answer.notices),
+        "notices": [*answer.notices, *parsing.notices],
         "mask": {
             "media_type": PNG,
             "encoding": "base64",
@@ -221,26 +221,42 @@ def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:
 def preferred_media_type(accept: str) -> str:
     """JSON or PNG, whichever the Accept header ranks higher; JSON where it does not care.
 
+    As in RFC 9110, 12.5.1: of the ranges that a type is in, the most exact one says its quality.
+
+    Args:
+        accept: all lines of the header, joined by commas; an empty one takes anything.
+
     Raises:
         ApiError: 406, it takes neither.
     """
-    ranks = {JSON: 0.0, PNG: 0.0}
-    for clause in accept.split(","):
+    # How exactly each was asked for, and its quality.
+    asked: dict[str, tuple[int, float]] = {}
+    clauses = [clause for clause in accept.split(",") if clause.strip()] or ["*/*"]
+    for clause in clauses:
         name, *parameters = (part.strip().lower() for part in clause.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        for offered in ranks:
-            if name in (offered, "*/*", f"{offered.partition('/')[0]}/*"):
-                # An exact name outranks a wildcard of the same quality.
-                ranks[offered] = max(ranks[offered], quality - (0.001 if "*" in name else 0.0))
-    if max(ranks.values()) <= 0:
+        for offered in (JSON, PNG):
+            # A lone star is what Java's own client sends.
+            ranges = ("*", "*/*", f"{offered.partition('/')[0]}/*", offered)
+            if name in ranges:
+                one = (ranges.index(name), _quality(parameters))
+                asked[offered] = max(asked.get(offered, one), one)
+    ranks = {offered: (quality, exact) for offered, (exact, quality) in asked.items() if quality}
+    if not ranks:
         raise ApiError(406, "not_acceptable", f"This route answers with {JSON} or {PNG}.")
-    return PNG if ranks[PNG] > ranks[JSON] else JSON
+    # Of the same quality, what is named goes before what a star takes in.
+    return PNG if JSON not in ranks or ranks.get(PNG, (0.0, 0)) > ranks[JSON] else JSON
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(value)
+            except ValueError:
+                return 0.0
+            return min(quality, 1.0) if quality > 0 else 0.0  # nan is none either
+    return 1.0
 
 
 async def _watch(receive: Callable[[], Any], on_gone: Callable[[], None]) -> None:

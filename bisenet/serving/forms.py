@@ -7,12 +7,13 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 # Boundaries, part headers and options around the photo itself.
 _OVERHEAD_BYTES = 64 * 1024
+PHOTO = "photo"
 
 
 class FormError(Exception):
@@ -21,6 +22,27 @@ class FormError(Exception):
     def __init__(self, status: int, code: str, message: str):
         super().__init__(message)
         self.status, self.code = status, code
+
+
+class _Parser(MultiPartParser):
+    """Says of a photo that comes as text what it is, before its bytes are too many for a text."""
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        if part.field_name == PHOTO and part.file is None:
+            disposition = bytes(part.content_disposition or b"").lower()
+            why = (
+                "its name stands in filename* alone, which forms do not know (RFC 7578)"
+                if b"filename*" in disposition
+                else "it has no filename"
+            )
+            raise FormError(
+                400,
+                "no_photo",
+                f"The part '{PHOTO}' came as text, not as a file: {why}. "
+                f'Send it with filename="photo.jpg".',
+            )
 
 
 class Upload:
@@ -83,20 +105,26 @@ async def read_form(
         return message
 
     try:
-        form = await Request(request.scope, bounded).form(
-            max_files=1, max_fields=len(choices) + 1, max_part_size=1024
-        )
-    except HTTPException as error:
-        raise FormError(400, "bad_form", f"The form cannot be read. {error.detail}") from error
+        form = await _Parser(
+            request.headers,
+            Request(request.scope, bounded).stream(),
+            max_files=1,
+            max_fields=len(choices) + 1,
+            max_part_size=1024,
+        ).parse()
+    except MultiPartException as error:
+        raise FormError(400, "bad_form", f"The form cannot be read. {error.message}") from error
+    except UnicodeError as error:  # of the charset named undefined, say
+        raise FormError(400, "bad_form", "The form's charset cannot be read. Use UTF-8.") from error
     except ClientDisconnect as error:
         raise FormError(400, "cut_off", "The photo was cut off.") from error
-    file = form.get("photo")
-    if not isinstance(file, UploadFile) or len(form.getlist("photo")) != 1:
-        raise FormError(400, "no_photo", "The form needs one file in the field 'photo'.")
+    file = form.get(PHOTO)
+    if not isinstance(file, UploadFile) or len(form.getlist(PHOTO)) != 1:
+        raise FormError(400, "no_photo", f"The form needs one file in the field '{PHOTO}'.")
     if (file.size or 0) > max_bytes:
         file.file.close()
         raise too_large
-    options = {name: value for name, value in form.multi_items() if name != "photo"}
+    options = {name: value for name, value in form.multi_items() if name != PHOTO}
     for name, value in options.items():
         if name not in choices:
             raise FormError(400, "bad_option", f"There is no option {str(name)[:40]!r}.")

@@ -277,7 +277,7 @@ def test_bad_pairs_are_listed_and_when_all_are_bad_that_is_said(page: AppTest) -
                 "images/size.png": png(grey),
                 "masks/size.png": png(np.ones((16, 32))),
                 "images/colour.png": png(grey),
-                "masks/colour.png": png(grey),
+                "masks/colour.png": png(grey * (1, 0, 0)),
                 "images/broken.png": b"no photo",
                 "masks/broken.png": png(skin),
                 "images/alone.png": png(grey),
@@ -291,9 +291,29 @@ def test_bad_pairs_are_listed_and_when_all_are_bad_that_is_said(page: AppTest) -
         "masks/lonely.png": "No photo has its name.",
         "images/broken.png": "This is not an image that can be read.",
         "masks/colour.png": "A mask has one byte a pixel, its class id (an indexed or grey PNG); "
-        "this one is RGB.",
+        "this one is in colour.",
         "images/size.png": "The photo has 32 x 32 pixels, its mask 32 x 16.",
     }
+
+
+def test_a_release_is_scored_without_a_choice_of_ids(page: AppTest, portrait: Image.Image) -> None:
+    photo = io.BytesIO()
+    portrait.resize((256, 256)).save(photo, "JPEG")
+    top, bottom = np.zeros((128, 128)), np.zeros((128, 128))
+    top[:64], bottom[64:] = 255, 255
+    parts = "CelebAMask-HQ-mask-anno/0/00000"
+    files = {"CelebA-HQ-img/0.jpg": photo.getvalue()}
+    files |= {f"{parts}_hair.png": png(top), f"{parts}_skin.png": png(bottom)}
+    bring(page, zipped(files))
+    assert "Each mask file shows one region" in texts(page)
+    assert "Suggested" not in texts(page)
+    score(page)
+    (scored,) = outcome_of(page).photos
+    assert scored.scores[0].confusion.sum(axis=1)[[1, 17]].tolist() == [128 * 64] * 2
+    page.session_state["evaluate-tab"] = "Photos"
+    page.run()
+    assert not page.exception
+    assert "of the pixels are wrong, in red" in texts(page)
 
 
 def test_what_is_there_stays_when_the_next_files_are_no_good(page: AppTest) -> None:

@@ -135,30 +135,6 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(server: Re
     assert time.monotonic() - begin < 5
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "status", "code"),
-    [
-        (b"{}", "application/json", 415, "not_a_form"),
-        (b"", "", 415, "not_a_form"),
-        (b"garbage", "multipart/form-data", 400, "bad_form"),
-        (b"garbage", "multipart/form-data; boundary=x", 400, "bad_form"),
-        (multipart(JPEG)[0].replace(b'"photo"', b'"picture"'), None, 400, "no_photo"),
-        (multipart(JPEG)[0] + multipart(JPEG)[0], None, 400, "bad_form"),
-    ],
-)
-def test_malformed_forms(
-    server: Replica, body: bytes, content_type: str | None, status: int, code: str
-) -> None:
-    if content_type is None:
-        boundary = body[2:34].decode()
-        body = re.sub(rb"--[0-9a-f]{32}", b"--" + boundary.encode(), body)
-        if body.count(b"filename=") == 2:
-            body = body.replace(f"--{boundary}--\r\n".encode(), b"", 1)
-        content_type = f"multipart/form-data; boundary={boundary}"
-    answer = ask(server.url, "/api/parse", "POST", body, {"Content-Type": content_type})
-    assert (answer.status, error_code(answer)) == (status, code)
-
-
 def test_neither_json_nor_png_is_406(server: Replica) -> None:
     answer = send(server.url, JPEG, "text/html")
     assert (answer.status, error_code(answer)) == (406, "not_acceptable")

@@ -5,6 +5,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from PIL import Image
 from bisenet import archives
 from bisenet.archives import Archive, ArchiveError, Member
 from bisenet.images import EXTENSIONS, MAX_BYTES, load_image
+
+CASES = Path(__file__).parents[1] / "cases"
 
 
 def zip_of(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -67,7 +70,10 @@ def test_an_open_file_is_read_and_stays_open(photo: bytes) -> None:
         ("/etc/out.jpg", "absolute"),
         ("C:/out.jpg", "absolute"),
         ("c:out.jpg", "absolute"),
-        ("a\\..\\out.jpg", "backslash"),
+        ("a\\..\\out.jpg", ".."),
+        ("\\\\host\\share\\out.jpg", "absolute"),
+        ("C:\\out.jpg", "absolute"),
+        ("a\\notes.txt", "It is a .txt file"),
         ("a\nb.jpg", "control"),
         ("notes.txt", "It is a .txt file"),
         ("no suffix", "without a suffix"),
@@ -83,6 +89,33 @@ def test_a_bad_entry_is_refused_by_itself(photo: bytes, name: str, why: str) -> 
     assert refused.reason.endswith(".")
     assert "\n" not in refused.name
     assert archive.read(archive.members[0]) == photo
+
+
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        ("backslash.zip", ["faces/0.jpg", "faces/1.jpg"]),
+        ("jfif.zip", ["a.jfif", "b.JPE"]),
+    ],
+)
+def test_zips_as_windows_makes_them_are_read(case: str, names: list[str]) -> None:
+    archive = Archive.open((CASES / case).read_bytes(), EXTENSIONS)
+    assert [member.name for member in archive.members] == names
+    assert archive.refused == ()
+    assert {load_image(archive.read(m)).size for m in archive.members} == {(256, 256)}
+
+
+def test_a_folder_that_ends_in_a_backslash_is_no_file(photo: bytes) -> None:
+    junk = {"a\\": b"", "__MACOSX\\._x.jpg": b"junk", "a\\.DS_Store": b"junk"}
+    archive = Archive.open(zip_of({**junk, "a\\x.jpg": photo}), EXTENSIONS)
+    assert [member.name for member in archive.members] == ["a/x.jpg"]
+    assert archive.refused == ()
+
+
+def test_two_spellings_of_a_path_are_one_file(photo: bytes) -> None:
+    archive = Archive.open(zip_of({"a/x.jpg": photo, "a\\x.jpg": b"other"}), EXTENSIONS)
+    assert [archive.read(member) for member in archive.members] == [photo]
+    assert "Another file of this name" in archive.refused[0].reason
 
 
 def test_what_systems_leave_behind_is_passed_over(photo: bytes) -> None:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from bisenet.cli import build_parser, main
 
+CASES = Path(__file__).parents[1] / "cases"
+
 
 def test_parse_writes_mask_overlay_and_measurements(
     portrait: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -128,11 +130,64 @@ def test_a_zip_is_parsed_and_what_is_bad_in_it_is_named(
     assert set(pd.read_csv(table)["photo"]) == {f"{archive}/a/one.jpg"}
 
 
+def test_a_name_too_long_for_the_disk_is_shortened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["parse", str(CASES / "long-name.zip"), "--out", str(out), "--framing", "whole"]
+    assert main(command) == 0
+    assert "3 parsed, 0 failed" in capsys.readouterr().out
+    folders = sorted(path.parent.name for path in out.rglob("mask.png"))
+    assert folders[:2] == ["a", "b"]
+    assert folders[2].startswith("集合写真")
+    assert len(folders[2].encode()) == 198 + 9
+    assert main(command) == 0
+    assert "0 parsed, 0 failed, 3 finished before" in capsys.readouterr().out
+
+
+def test_a_file_in_the_way_fails_its_photo_alone_and_results_are_not_parsed_again(
+    portrait: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    (photos / "d").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "c.jpg", "d/e.jpg"):
+        portrait.resize((64, 64)).save(photos / name)
+    out = photos / "results"
+    (out / "c" / "mask.png").mkdir(parents=True)
+    (out / "b").write_text("a file")
+    (out / "d").write_text("a file")
+    command = ["parse", str(photos), "--out", str(out), "--framing", "whole"]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert "1 parsed, 3 failed" in captured.out
+    for name, why in (("b.jpg", "a file stands"), ("d/e.jpg", "a file stands"), ("c.jpg", "Is a")):
+        assert f"{photos / name}: Its results cannot be written to {out}" in captured.err
+        assert why in captured.err
+    (out / "b").unlink()
+    (out / "d").unlink()
+    (out / "c" / "mask.png").rmdir()
+    assert main(command) == 0
+    assert "3 parsed, 0 failed, 1 finished before" in capsys.readouterr().out
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert "0 parsed, 0 failed, 4 finished before" in captured.out
+    assert f"{photos}: 16 files of earlier results are skipped." in captured.err
+    # Among the photos themselves.
+    command[3] = str(photos)
+    assert main(command) == 0
+    assert main(command) == 0
+    assert "0 parsed, 0 failed, 4 finished before" in capsys.readouterr().out
+
+
 def test_what_cannot_be_parsed_at_all_is_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     out = ["--out", str(tmp_path / "out")]
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["parse", str(tmp_path / "empty"), "--out", str(place)]) == 2
+        assert "cannot be a folder: a file has that name." in capsys.readouterr().err
     assert main(["parse", str(tmp_path / "empty"), *out]) == 2
     assert "There are no photos in" in capsys.readouterr().err
     assert main(["parse", "x.jpg", *out, "--table", "regions.xlsx"]) == 2

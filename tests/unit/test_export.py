@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import codecs
+import csv
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import supervision
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from bisenet import export
+from bisenet.batch.bundle import table_csv
 from bisenet.classes import BY_NAME, CLASSES, palette
 from bisenet.parser import Parsing
 from bisenet.regions import measure_regions
@@ -70,6 +77,70 @@ def test_pycocotools_reads_the_regions_back(parsing: Parsing) -> None:
     assert document["images"][0]["width"] == parsing.mask.shape[1]
 
 
+def test_an_evaluation_counts_the_regions(parsing: Parsing, tmp_path: Path) -> None:
+    document = json.loads(export.coco_json(parsing, "Müller.heic"))
+    assert document["images"][0]["file_name"] == "Müller.heic"
+    path = tmp_path / "coco.json"
+    path.write_bytes(export.coco_json(parsing, "Müller.heic"))
+    truth = COCO(str(path))
+    found = truth.loadRes([{**one, "score": 1.0} for one in document["annotations"]])
+    evaluation = COCOeval(truth, found, "segm")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
+    for annotation in truth.loadAnns(truth.getAnnIds()):
+        region = parsing.mask == annotation["category_id"]
+        assert (truth.annToMask(annotation) == region).all()
+
+
+def test_supervision_reads_the_regions_back(parsing: Parsing, tmp_path: Path) -> None:
+    Image.fromarray(parsing.image).save(tmp_path / "a.png")
+    (tmp_path / "coco.json").write_bytes(export.coco_json(parsing, "a.png"))
+    faces = supervision.DetectionDataset.from_coco(
+        str(tmp_path), str(tmp_path / "coco.json"), force_masks=True
+    )
+    assert faces.classes == [c.name for c in CLASSES[1:]]
+    ((_, image, regions),) = list(faces)
+    assert image.shape == parsing.image.shape
+    assert regions.mask is not None
+    assert regions.class_id is not None
+    assert {faces.classes[i] for i in regions.class_id} == {
+        CLASSES[i].name for i in parsing.classes if i
+    }
+    for mask, class_id in zip(regions.mask, regions.class_id, strict=True):
+        assert (mask == (parsing.mask == BY_NAME[faces.classes[class_id]].id)).all()
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_defused() -> None:
+    texts = ["=1+1", "+1", "-2", "@SUM(A1)", "\tx", "Müller=1", "'x", "＝1", ""]
+    table = pd.DataFrame(
+        {
+            "photo": texts,
+            "=cmd": pd.Categorical(texts),
+            "mixed": [-1, -2.5, "-3", None, "=a", True, 0, 1, 2],
+            "number": np.linspace(-4, 4, 9),
+            "whole": np.arange(-4, 5),
+        }
+    )
+    table["day"] = pd.date_range("2026-01-01", periods=9)
+    table.insert(1, "photo", texts, allow_duplicates=True)
+    before = table.copy()
+    data = export.table_csv(table)
+    pd.testing.assert_frame_equal(table, before)
+    rows = list(csv.reader(io.StringIO(data.decode(), newline="")))
+    safe = ["'=1+1", "'+1", "'-2", "'@SUM(A1)", "'\tx", "Müller=1", "'x", "'＝1", ""]
+    assert rows[0] == ["photo", "photo", "'=cmd", "mixed", "number", "whole", "day"]
+    for column in range(3):
+        assert [row[column] for row in rows[1:]] == safe
+    assert [row[3] for row in rows[1:]] == ["-1", "-2.5", "'-3", "", "'=a", "True", "0", "1", "2"]
+    assert [row[4] for row in rows[1:]] == [str(i) for i in range(-4, 5)]
+    assert [row[5] for row in rows[1:]] == [str(i) for i in range(-4, 5)]
+    assert rows[1][6] == "2026-01-01"
+    assert table_csv(table) == data
+    assert export.with_mark(data).decode("utf-8-sig").encode() == data
+
+
 def test_measurements_survive_csv_and_json(parsing: Parsing) -> None:
     table = measure_regions(parsing)
     back = pd.read_csv(io.BytesIO(export.regions_csv(table)))
@@ -82,7 +153,11 @@ def test_measurements_survive_csv_and_json(parsing: Parsing) -> None:
 def test_the_zip_holds_everything_and_tells_its_progress(parsing: Parsing) -> None:
     heard: list[float] = []
     data = export.bundle_zip(
-        parsing, measure_regions(parsing), "me", lambda share, name: heard.append(share)
+        parsing,
+        measure_regions(parsing),
+        "me",
+        "me at home.jpg",
+        lambda share, name: heard.append(share),
     )
     archive = zipfile.ZipFile(io.BytesIO(data))
     assert archive.testzip() is None
@@ -90,6 +165,10 @@ def test_the_zip_holds_everything_and_tells_its_progress(parsing: Parsing) -> No
     assert {"me/mask.png", "me/overlay.png", "me/regions.csv", "me/coco.json"} <= names
     assert "me/regions/hair.png" in names
     assert archive.read("me/mask.png") == export.indexed_png(parsing.mask)
+    coco = json.loads(archive.read("me/coco.json"))
+    assert coco["images"][0]["file_name"] == "me at home.jpg"
+    for name in ("regions.csv", "timings.csv"):
+        assert archive.read(f"me/{name}").startswith(codecs.BOM_UTF8)
     assert heard == sorted(heard)
     assert heard[-1] == 1.0
 

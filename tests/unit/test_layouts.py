@@ -217,14 +217,28 @@ def test_own_checkpoints_tell_their_network(backbone: BackboneName, spatial_path
     assert info == CheckpointInfo("native", backbone, spatial_path, 19)
 
 
-def test_names_of_a_parallel_wrapper_are_unwrapped() -> None:
-    wrapped = {f"module.{name}": shape for name, shape in shapes_in("yakhyo/face-parsing").items()}
+@pytest.mark.parametrize("layout", list(layouts.LAYOUTS))
+@pytest.mark.parametrize(
+    "wrapper", ["module.", "_orig_mod.", "module._orig_mod.", "model.", "net.", "model.net."]
+)
+def test_names_of_wrappers_are_unwrapped(layout: str, wrapper: str) -> None:
+    wrapped: dict[str, Shape] = {"n_averaged": ()}
+    wrapped |= {f"{wrapper}{name}": shape for name, shape in shapes_in(layout).items()}
     info = layouts.inspect(wrapped)
-    assert info.layout == "yakhyo/face-parsing"
+    assert info == CheckpointInfo(layout, "resnet18", False, 19)
     assert layouts.to_native(wrapped, info.layout) == shapes_in("native")
-    del wrapped["module.fpn.conv_avg.norm.bias"]
-    with pytest.raises(CheckpointError, match=r"^module\.fpn\.conv_avg\.norm\.bias is missing"):
+    lost = next(name for name in reversed(wrapped) if name.endswith("bias"))
+    del wrapped[lost]
+    with pytest.raises(CheckpointError) as caught:
         layouts.inspect(wrapped)
+    assert str(caught.value).startswith(f"{lost} is missing")
+
+
+def test_two_networks_in_a_file_are_not_mixed() -> None:
+    shapes = shapes_in("face-parsing.PyTorch")
+    both = {f"{w}.{name}": shape for w in ("net", "model") for name, shape in shapes.items()}
+    with pytest.raises(CheckpointError, match=r"two networks: net\.cp\.\S+ and model\.cp"):
+        layouts.inspect(both)
 
 
 def test_counters_of_batches_may_be_absent_as_in_old_files() -> None:

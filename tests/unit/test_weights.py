@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+import argparse
+import gzip
+import io
 import pickle
 import shutil
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper
 from safetensors.torch import load_file, save_file
 
 from bisenet import layouts, weights
 from bisenet.model import BiSeNet
 from bisenet.weights import WeightsError
+
+CASES = Path(__file__).parents[1] / "cases"
 
 
 @pytest.fixture
@@ -54,8 +63,19 @@ def test_logits_have_the_size_of_the_input() -> None:
     assert logits.shape == (2, 19, 96, 64)
 
 
-@pytest.mark.parametrize("wrap", [None, "state_dict", "model"])
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+@pytest.mark.parametrize(
+    ("suffix", "wrap"),
+    [
+        (".safetensors", None),
+        (".PTH", None),
+        (".pt", "state_dict"),
+        (".ckpt", "model"),
+        (".pth.tar", "params"),
+        (".bin", "params_ema"),
+        (".Ckpt", "model_ema"),
+        (".pth.TAR", "state_dict_ema"),
+    ],
+)
 def test_added_weights_are_selectable_and_give_the_same_logits(
     shelf: Path, tmp_path: Path, published: dict[str, Any], suffix: str, wrap: str | None
 ) -> None:
@@ -71,6 +91,82 @@ def test_added_weights_are_selectable_and_give_the_same_logits(
     x = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(weights.load_model(entry.name)(x), weights.load_model(source)(x))
+
+
+def test_averaged_weights_are_preferred_where_they_are_weights(
+    tmp_path: Path, published: dict[str, Any]
+) -> None:
+    averaged = {f"module.{name}": tensor + 1 for name, tensor in published.items()}
+    source = tmp_path / "both.pth"
+    name = "cp.resnet.conv1.weight"
+    ours = "context_path.backbone.conv1.weight"
+    for ema, expected in (
+        (averaged, averaged[f"module.{name}"]),
+        ({"decay": torch.tensor(0.99), "shadow_params": [torch.zeros(1)]}, published[name]),
+    ):
+        torch.save({"model": published, "ema": ema, "epoch": 3}, source)
+        assert torch.equal(weights.read_checkpoint(source)[0][ours], expected)
+    torch.save({"model": {"state_dict": published}}, source)
+    assert torch.equal(weights.read_checkpoint(source)[0][ours], published[name])
+
+
+def test_what_scripts_save_beside_the_weights_is_left_aside(
+    shelf: Path, tmp_path: Path, published: dict[str, Any]
+) -> None:
+    source = tmp_path / "best.pth"
+    extras = {
+        "best_miou": np.float64(0.75),
+        "iou": np.linspace(0, 1, 19, dtype=np.float32),
+        "step": np.int64(80_000),
+        "args": argparse.Namespace(lr=0.01, out=Path("runs")),
+        "parameters": torch.nn.Parameter(torch.zeros(2)),
+    }
+    state = {name: torch.nn.Parameter(t, t.is_floating_point()) for name, t in published.items()}
+    torch.save({**extras, "state_dict": state}, source)
+    assert weights.load_model(weights.add(source).name).eval()
+    assert "argparse.Namespace" not in str(torch.serialization.get_safe_globals())
+
+
+@pytest.mark.parametrize("wanted", ["scalar", "dtype", "_reconstruct"])
+def test_nothing_of_numpy_runs_for_the_extras(tmp_path: Path, wanted: str) -> None:
+    """A pickle that calls what is let through with arguments of its own gets an empty object."""
+    module = "numpy" if wanted == "dtype" else "numpy._core.multiarray"
+    program = b"\x80\x02}X\x01\x00\x00\x00a" + f"c{module}\n{wanted}\n".encode()
+    program += b"X\x03\x00\x00\x00???\x85R}bs."
+    source = tmp_path / "odd.pth"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("odd/data.pkl", program)
+        archive.writestr("odd/version", "3\n")
+    with pytest.raises(WeightsError, match="'a' is not a tensor"):
+        weights.read_checkpoint(source)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_what_is_something_else_is_called_by_its_name(tmp_path: Path, suffix: str) -> None:
+    onnx_file = io.BytesIO()
+    onnx.save(
+        helper.make_model(helper.make_graph([], "g", [], []), producer_name="pytorch"), onnx_file
+    )
+    script = io.BytesIO()
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), script)
+    cases = {
+        "is a web page": (CASES / "web-page.pth").read_bytes(),
+        "is a Git LFS pointer": (CASES / "lfs-pointer.pth").read_bytes(),
+        "is an ONNX network": onnx_file.getvalue(),
+        "is an XML text": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        "is a JSON text": b' {"message": "Not Found"}',
+        "is compressed with gzip": gzip.compress(b"weights"),
+        "is a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    }
+    if suffix == ".pth":
+        cases["is a TorchScript program"] = script.getvalue()
+    for says, data in cases.items():
+        source = tmp_path / f"file{suffix}"
+        source.write_bytes(data)
+        with pytest.raises(WeightsError) as caught:
+            weights.read_checkpoint(source)
+        assert str(caught.value).startswith(f"{source.name} {says}")
+        assert str(caught.value).endswith(".")
 
 
 def test_two_files_can_be_added_and_a_name_only_once(

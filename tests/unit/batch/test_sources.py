@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import sys
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bisenet.batch import sources
-from bisenet.batch.sources import from_files, from_paths
+from bisenet.batch.bundle import mask_files
+from bisenet.batch.sources import fitting, from_files, from_paths
+from bisenet.batch.tree import MARK, UNFINISHED, look_below
 from bisenet.images import MAX_BYTES, ImageError
 
 
@@ -93,6 +98,10 @@ def test_paths_are_photos_folders_and_zips(tmp_path: Path) -> None:
             ("gone.jpg", str(tmp_path / "gone.jpg")),
         ]
         assert [source.read() for source in intake.sources[:3]] == [b"two", b"one", b"three"]
+        assert intake.refused == ()
+        assert [(one.name, one.reason) for one in intake.skipped] == [
+            (str(folder), "1 file is no photo and is skipped: notes.txt.")
+        ]
         with pytest.raises(ImageError, match="cannot be opened"):
             intake.sources[3].read()
 
@@ -106,3 +115,74 @@ def test_a_file_on_the_disk_that_is_too_large_is_not_read(
         (source,) = from_paths([tmp_path], stack).sources
         with pytest.raises(ImageError, match="the limit is"):
             source.read()
+
+
+def test_a_folder_says_what_it_skips_and_what_it_cannot_open(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.JFIF", "b.jpe", "c.mpo", "d.avif", "deep/e.jpg"):
+        (tmp_path / name).write_bytes(b"photo")
+    for name in ("1.txt", "2.csv", "deep/3.mp4", "4", "more.zip", ".DS_Store", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"other")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "again").symlink_to(tmp_path / "deep", target_is_directory=True)
+    tree = look_below(tmp_path)
+    assert [path.name for path in tree.photos] == ["a.JFIF", "b.jpe", "c.mpo", "d.avif", "e.jpg"]
+    assert [one.reason for one in tree.skipped] == [
+        "5 files are no photos and are skipped: 1.txt, 2.csv, 4 and 2 more.",
+        "1 zip is not opened; name it by itself: more.zip.",
+        "1 link to a folder is not followed: again.",
+    ]
+    gone = look_below(tmp_path / "nowhere").unreadable
+    assert [one.reason for one in gone] == [
+        "This folder cannot be opened: No such file or directory."
+    ]
+
+
+def test_results_below_a_folder_of_photos_are_no_photos(tmp_path: Path) -> None:
+    mark = dict.fromkeys(("version", "photo", "sha256", "rows", "regions", "notices"), 1)
+    files = {
+        "a.jpg": b"photo",
+        "out/a/mask.png": b"result",
+        "out/a/overlay.png": b"result",
+        f"out/a/{MARK}": json.dumps(mark).encode(),
+        "out/a/of-a-person.png": b"photo",
+        "out/b/mask.png": b"half of a result",
+        f"out/b/{UNFINISHED}": b"",
+        # A mark that is not ours, and pictures that only have the names of results.
+        "set/mask.png": b"photo",
+        f"set/{MARK}": b'{"photo": "somebody else\'s"}',
+    }
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    tree = look_below(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in tree.photos] == [
+        "a.jpg",
+        "out/a/of-a-person.png",
+        "set/mask.png",
+    ]
+    assert [one.reason for one in tree.skipped] == [
+        f"1 file is no photo and is skipped: set/{MARK}.",
+        "4 files of earlier results are skipped.",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+def test_a_name_that_is_no_utf_8_is_text_that_can_be_saved(tmp_path: Path) -> None:
+    raw = os.fsencode(tmp_path) + b"/M\xfcller.jpg"
+    Path(os.fsdecode(raw)).write_bytes(b"photo")
+    with ExitStack() as stack:
+        (source,) = from_paths([tmp_path], stack).sources
+    assert source.place == "M\\xfcller.jpg"
+    assert source.name.encode().endswith(b"/M\\xfcller.jpg")
+    assert source.read() == b"photo"
+
+
+def test_a_long_name_is_cut_to_what_file_systems_take(tmp_path: Path) -> None:
+    long, other = "集合写真" * 23, "集合写真" * 22 + "集合写"
+    for name in (long, other):
+        assert len(fitting(name).encode()) <= 240
+        (tmp_path / fitting(name)).mkdir()
+    assert fitting("a" * 240) == "a" * 240
+    (saved,) = dict(mask_files([(f"{long}/{long}.jpg", b"mask")]))
+    assert saved == f"{fitting(long)}/{fitting(long)}.png"

@@ -4,7 +4,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from bisenet.evaluation.pairs import Pair, pair_up
+from bisenet.evaluation.pairs import PART_ORDER, Pair, pair_up
+from bisenet.training.dataset import RELEASE_ORDER
 
 
 def pairs_of(*names: str) -> list[tuple[str, str]]:
@@ -91,3 +92,86 @@ def test_a_jpeg_is_no_mask_and_a_text_is_neither() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert pair_up([]).pairs == pair_up([]).problems == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("CelebA-HQ-img/0.jpg", "mask/0.png"),
+        ("CelebAMask-HQ/CelebA-HQ-img/29999.jpg", "CelebAMask-HQ/mask/29999.png"),
+        ("A.jpg", "a.png"),
+        ("images/Anna.JPG", "masks/ANNA.png"),
+        ("images/0.jpg", "masks/00000.png"),
+        ("00012.jpg", "12_mask.png"),
+        ("images/a_seg.jpg", "masks/a_seg.png"),
+    ],
+)
+def test_names_as_the_published_repositories_leave_them_pair_up(names: tuple[str, str]) -> None:
+    assert pairs_of(*names) == [names]
+    assert pairs_of(*reversed(names)) == [names]
+    assert problems_of(*names) == {}
+
+
+def test_the_same_name_goes_before_one_that_is_alike() -> None:
+    names = ("images/1.jpg", "images/01.jpg", "masks/01.png", "images/B.jpg", "masks/b.png")
+    assert pairs_of(*names, "masks/1.png") == [
+        ("images/1.jpg", "masks/1.png"),
+        ("images/01.jpg", "masks/01.png"),
+        ("images/B.jpg", "masks/b.png"),
+    ]
+    assert pairs_of(*names) == [("images/01.jpg", "masks/01.png"), ("images/B.jpg", "masks/b.png")]
+    assert problems_of(*names) == {"images/1.jpg": "No mask has its name."}
+
+
+@pytest.mark.parametrize(
+    ("photo", "folder"),
+    [
+        ("CelebA-HQ-img/2001.jpg", "CelebAMask-HQ-mask-anno/1/"),
+        ("CelebAMask-HQ/CelebA-HQ-img/2001.jpg", "CelebAMask-HQ/CelebAMask-HQ-mask-anno/1/"),
+        ("data/CelebAMask-HQ/CelebA-HQ-img/2001.jpg", "data/CelebAMask-HQ-mask-anno/1/"),
+        ("images/02001.jpg", "masks/"),
+        ("2001.jpg", ""),
+    ],
+)
+def test_a_file_a_part_is_one_mask(photo: str, folder: str) -> None:
+    parts = [f"{folder}02001_{part}.png" for part in ("hair", "skin", "u_lip", "neck_l", "neck")]
+    (pair,) = pair_up([*parts, photo]).pairs
+    assert (pair.photo, pair.mask) == (photo, parts[1])
+    assert [(part.class_id, part.name) for part in pair.parts] == [
+        (1, parts[1]),
+        (14, parts[4]),
+        (17, parts[0]),
+        (12, parts[2]),
+        (15, parts[3]),
+    ]
+    assert problems_of(*parts, photo) == {}
+
+
+def test_part_files_beside_a_whole_mask_or_without_a_photo() -> None:
+    photos = ["CelebA-HQ-img/0.jpg", "CelebA-HQ-img/2.jpg"]
+    parts = [f"CelebAMask-HQ-mask-anno/0/0000{i}_hair.png" for i in (0, 1)]
+    names = [*photos, *parts, "mask/0.png"]
+    assert pairs_of(*names) == [(photos[0], "mask/0.png")]
+    assert problems_of(*names) == {
+        photos[1]: "No mask has its name.",
+        parts[1]: "No photo has its name.",
+    }
+
+
+def test_a_photo_whose_name_ends_as_a_part_does_is_a_photo() -> None:
+    assert pairs_of("images/her_hair.jpg", "masks/her_hair.png") == [
+        ("images/her_hair.jpg", "masks/her_hair.png")
+    ]
+    assert pairs_of("her_hair.jpg", "her_hair.png") == [("her_hair.jpg", "her_hair.png")]
+    assert problems_of("his_nose.png") == {"his_nose.png": "No mask has its name."}
+
+
+def test_parts_are_drawn_as_in_training() -> None:
+    assert PART_ORDER == RELEASE_ORDER
+
+
+def test_a_name_of_thousands_of_digits_is_a_name() -> None:
+    long = "9" * 5_000
+    assert pairs_of(f"images/{long}.jpg", f"masks/0{long}.png") == [
+        (f"images/{long}.jpg", f"masks/0{long}.png")
+    ]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bisenet.evaluation.labels import of_order
-from bisenet.evaluation.pairs import Pair
-from bisenet.evaluation.reading import MaskError, mask_ids, split_by_ids, survey
+from bisenet.evaluation.labels import of_mapping, of_order
+from bisenet.evaluation.pairs import Pair, pair_up
+from bisenet.evaluation.reading import MaskError, mask_ids, split_by_ids, survey, true_classes
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -41,9 +41,9 @@ def test_ids_are_read_as_they_stand(mode: str) -> None:
         (b"notes", "not an image"),
         (b"", "not an image"),
         (mask_png(np.random.default_rng(0).integers(0, 19, (99, 99)))[:3000], "damaged"),
-        (encoded(Image.new("RGB", (4, 4))), "this one is RGB"),
-        (encoded(Image.new("RGBA", (4, 4))), "this one is RGBA"),
-        (encoded(Image.fromarray(np.zeros((4, 4), np.uint16))), "this one is I;16"),
+        (encoded(Image.new("RGB", (4, 4), "red")), "this one is in colour"),
+        (encoded(Image.new("RGBA", (4, 4))), "this one is in colour or transparent"),
+        (encoded(Image.fromarray(np.full((4, 4), 256, np.uint16))), "numbers beyond 255"),
     ],
 )
 def test_a_bad_mask_is_a_sentence(data: bytes, says: str) -> None:
@@ -93,3 +93,62 @@ def test_ids_out_of_range_are_named() -> None:
     assert good == []
     assert bad[0].name == "a.png"
     assert bad[0].reason.startswith("Ids 19, 255 are no class here.")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16", "I"])
+def test_ids_saved_as_grey_of_another_kind_are_read(mode: str) -> None:
+    ids = np.array([[0, 1, 2], [18, 19, 255]], np.uint8)
+    image = Image.fromarray(ids)
+    if mode.startswith("I"):
+        image = Image.fromarray(ids.astype(np.uint16 if mode == "I;16" else np.int32))
+    data = encoded(image if mode.startswith("I") else image.convert(mode), "TIFF")
+    np.testing.assert_array_equal(mask_ids(data), ids)
+
+
+def test_a_mask_of_half_the_photo_is_its_mask() -> None:
+    files = {
+        "a.jpg": photo(1024, 768),
+        "b.jpg": photo(101, 67),
+        "c.jpg": photo(8, 7),
+        "d.jpg": photo(8, 6),
+        "a.png": mask_png(np.ones((384, 512))),
+        "b.png": mask_png(np.ones((33, 50))),
+        "c.png": mask_png(np.ones((6, 8))),
+        "d.png": mask_png(np.ones((8, 6))),
+    }
+    result = survey([Pair(k, f"{k}.jpg", f"{k}.png") for k in "abcd"], reader(files))
+    assert [(c.pair.key, c.width, c.height) for c in result.checked] == [
+        ("a", 1024, 768),
+        ("b", 101, 67),
+    ]
+    assert [one.name for one in result.problems] == ["c.jpg", "d.jpg"]
+    truth = true_classes(result.checked[0].pair, reader(files), of_order("bisenet"), (1024, 768))
+    assert truth.shape == (768, 1024)
+
+
+def test_files_that_show_a_part_each_need_no_order() -> None:
+    skin, hair = np.zeros((6, 8)), np.zeros((6, 8))
+    skin[1:5], hair[4:] = 255, 255
+    whole = mask_png(np.full((6, 8), 2))
+    files = {
+        **{"0.jpg": photo(16, 12), "1.jpg": photo(8, 6), "2.jpg": photo(8, 6)},
+        "00000_hair.png": encoded(Image.open(io.BytesIO(mask_png(hair))).convert("RGB")),
+        "00000_skin.png": mask_png(skin),
+        "1.png": whole,
+        "00002_skin.png": mask_png(skin),
+        "00002_hair.png": whole[:40],
+    }
+    result = survey(pair_up(files).pairs, reader(files))
+    drawn, other = result.checked
+    wanted = np.zeros((6, 8), np.uint8)
+    wanted[1:5], wanted[4:] = 1, 17
+    order = of_order("celebamask-hq")
+    np.testing.assert_array_equal(true_classes(drawn.pair, reader(files), order), wanted)
+    assert set(np.unique(true_classes(other.pair, reader(files), order))) == {10}
+    assert result.counts[2] == result.counts.sum() == 48, "only whole masks tell an order"
+    assert not result.named
+    assert survey([drawn.pair], reader(files)).named
+    assert split_by_ids([drawn], of_mapping({})) == ([drawn], [])
+    assert [(p.name, p.reason) for p in result.problems] == [
+        ("00002_skin.png", "00002_hair.png: This is not an image that can be read.")
+    ]
