@@ -1,6 +1,6 @@
 """Forty greedy connections, and slow ones, beside a polite client.
 
-python tests/drills/clients.py [--greedy 40]
+python tests/drills/clients.py [--greedy 40] [--only address addresses bodies heads]
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def polite(url: str, photos: int = 6, patience: float = 20) -> Outcome:
     return outcome
 
 
-def greed(url: str, count: int, sources: list[str], stop: Event, told: Queue[Counter[int]]) -> None:
+def greed(
+    url: str, count: int, sources: list[str], going: Event, stop: Event, told: Queue[Counter[int]]
+) -> None:
     """Connections that post photo after photo, and ask again at once when refused."""
     statuses: Counter[int] = Counter()
 
@@ -73,8 +75,10 @@ def greed(url: str, count: int, sources: list[str], stop: Event, told: Queue[Cou
     threads = [
         threading.Thread(target=post, args=(sources[i % len(sources)],)) for i in range(count)
     ]
+    form(SIDE)
     for thread in threads:
         thread.start()
+    going.set()
     for thread in threads:
         thread.join()
     told.put(statuses)
@@ -84,10 +88,11 @@ def greed(url: str, count: int, sources: list[str], stop: Event, told: Queue[Cou
 def crowd(url: str, count: int, sources: list[str]) -> Iterator[Counter[int]]:
     """Greedy connections in a process of their own; afterwards what they were answered."""
     spawn = multiprocessing.get_context("spawn")
-    stop, told = spawn.Event(), spawn.Queue()
-    process = spawn.Process(target=greed, args=(url, count, sources, stop, told))
+    going, stop, told = spawn.Event(), spawn.Event(), spawn.Queue()
+    process = spawn.Process(target=greed, args=(url, count, sources, going, stop, told))
     process.start()
-    time.sleep(4)
+    going.wait(60)
+    time.sleep(3)
     answers: Counter[int] = Counter()
     try:
         yield answers
@@ -131,35 +136,62 @@ def slow_heads(replica: Replica, count: int) -> list[socket.socket]:
     return held
 
 
+def _greedy(replica: Replica, count: int, sources: list[str], photos: int, name: str) -> None:
+    with crowd(replica.url, count, sources) as answers:
+        outcome = polite(replica.url, photos, 60)
+    print(f"{count} greedy, {name}: {outcome}; greedy {dict(answers)}", flush=True)
+
+
+def address(replica: Replica, count: int) -> None:
+    """All from one address."""
+    _greedy(replica, count, [GREEDY], 6, "one address")
+
+
+def addresses(replica: Replica, count: int) -> None:
+    """Each from an address of its own: then a fair share is one in so many."""
+    _greedy(replica, count, [f"127.0.1.{i + 1}" for i in range(count)], 2, "an address each")
+
+
+def bodies(replica: Replica, count: int) -> None:
+    """As many slow bodies as there are places."""
+    stop = threading.Event()
+    held = trickle(replica, 34, stop)
+    time.sleep(1)
+    outcome = polite(replica.url, 3, 70)
+    left = sum(not hostile.is_closed(client, 0.05) for client in held)
+    stop.set()
+    print(f"34 bodies that trickle: {outcome}; {left} of them still open", flush=True)
+    for client in held:
+        client.close()
+
+
+def heads(replica: Replica, count: int) -> None:
+    """Hundreds of half headers."""
+    held = slow_heads(replica, 300)
+    outcome = polite(replica.url)
+    time.sleep(20)
+    left = sum(not hostile.is_closed(client, 0.01) for client in held)
+    print(f"300 half headers: {outcome}; {left} still open after 20 s", flush=True)
+    for client in held:
+        client.close()
+
+
+ATTACKS = (address, addresses, bodies, heads)
+
+
 def main() -> int:
     """Run the attacks one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--greedy", type=int, default=40, help="connections (40)")
-    greedy = parser.parse_args().greedy
+    names = [attack.__name__ for attack in ATTACKS]
+    parser.add_argument("--only", choices=names, nargs="+", default=names)
+    options = parser.parse_args()
     form(SIDE)
     with hostile.server() as replica, hostile.Watch(replica) as watch:
         print(f"alone: {polite(replica.url)}", flush=True)
-        with crowd(replica.url, greedy, [GREEDY]) as answers:
-            outcome = polite(replica.url)
-        print(f"{greedy} greedy, one address: {outcome}; greedy {dict(answers)}", flush=True)
-        many = [f"127.0.1.{i + 1}" for i in range(greedy)]
-        with crowd(replica.url, greedy, many) as answers:
-            outcome = polite(replica.url, 2, 60)
-        print(f"{greedy} greedy, an address each: {outcome}; greedy {dict(answers)}", flush=True)
-        stop = threading.Event()
-        bodies = trickle(replica, 34, stop)
-        time.sleep(1)
-        outcome = polite(replica.url, 3, 70)
-        left = sum(not hostile.is_closed(client, 0.05) for client in bodies)
-        stop.set()
-        print(f"34 bodies that trickle: {outcome}; {left} of them still open", flush=True)
-        heads = slow_heads(replica, 300)
-        outcome = polite(replica.url)
-        time.sleep(20)
-        left = sum(not hostile.is_closed(client, 0.01) for client in heads)
-        print(f"300 half headers: {outcome}; {left} still open after 20 s", flush=True)
-        for client in bodies + heads:
-            client.close()
+        for attack in ATTACKS:
+            if attack.__name__ in options.only:
+                attack(replica, options.greedy)
     print(f"  {watch}")
     return 0
 

@@ -49,7 +49,12 @@ def connect(port: int, source: str = "127.0.0.1", timeout: float = 30) -> socket
 
 
 def shake_hands(
-    port: int, source: str = "127.0.0.1", extensions: str = "", headers: str = ""
+    port: int,
+    source: str = "127.0.0.1",
+    extensions: str = "",
+    headers: str = "",
+    path: str = "/_stcore/stream",
+    host: str = "127.0.0.1",
 ) -> tuple[socket.socket, str]:
     """Open Streamlit's WebSocket; returns the socket and the head of the server's answer."""
     client = connect(port, source)
@@ -58,7 +63,7 @@ def shake_hands(
         headers += f"Sec-WebSocket-Extensions: {extensions}\r\n"
     client.sendall(
         (
-            f"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: streamlit\r\n{headers}\r\n"
         ).encode()
