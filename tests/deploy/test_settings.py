@@ -142,6 +142,23 @@ def test_hosts_and_https(odd: Replica) -> None:
     assert "strict-transport-security" in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("https://faces.example", "faces.example", " 101 "),
+        ("https://faces.example:443", "faces.example", " 101 "),
+        ("http://faces.example", "faces.example:80", " 101 "),
+        ("https://evil.example", "faces.example", " 403 "),
+    ],
+)
+def test_whose_pages_may_open_a_socket(odd: Replica, origin: str, host: str, status: str) -> None:
+    client, head = hostile.shake_hands(
+        odd.port, headers=f"Origin: {origin}\r\n", path=f"{BASE}/_stcore/stream", host=host
+    )
+    with client:
+        assert status in head
+
+
 def test_only_configured_proxies_are_believed(odd: Replica) -> None:
     stranger = {**HOST, "X-Forwarded-For": "8.8.8.8"}
     assert ask(odd.url, "/metrics", headers=stranger).status == 200

@@ -46,13 +46,13 @@ class Outcome:
         )
 
 
-def polite(url: str, photos: int = 6, patience: float = 20) -> Outcome:
+def polite(url: str, photos: int = 6, patience: float = 20, side: int = SIDE) -> Outcome:
     """Parses photos one after the other, and waits as it is told."""
     outcome = Outcome(photos)
     for _ in range(photos):
         begin = time.monotonic()
         while time.monotonic() < begin + patience:
-            answer = post_photo(url, POLITE, SIDE)
+            answer = post_photo(url, POLITE, side)
             outcome.statuses[answer.status] += 1
             if answer.status == 200:
                 outcome.waits.append(time.monotonic() - begin)
@@ -62,7 +62,13 @@ def polite(url: str, photos: int = 6, patience: float = 20) -> Outcome:
 
 
 def greed(
-    url: str, count: int, sources: list[str], going: Event, stop: Event, told: Queue[Counter[int]]
+    url: str,
+    count: int,
+    sources: list[str],
+    side: int,
+    going: Event,
+    stop: Event,
+    told: Queue[Counter[int]],
 ) -> None:
     """Connections that post photo after photo, and ask again at once when refused."""
     statuses: Counter[int] = Counter()
@@ -70,12 +76,12 @@ def greed(
     def post(source: str) -> None:
         while not stop.is_set():
             with suppress(OSError):
-                statuses[post_photo(url, source, SIDE).status] += 1
+                statuses[post_photo(url, source, side).status] += 1
 
     threads = [
         threading.Thread(target=post, args=(sources[i % len(sources)],)) for i in range(count)
     ]
-    form(SIDE)
+    form(side)
     for thread in threads:
         thread.start()
     going.set()
@@ -85,11 +91,11 @@ def greed(
 
 
 @contextmanager
-def crowd(url: str, count: int, sources: list[str]) -> Iterator[Counter[int]]:
+def crowd(url: str, count: int, sources: list[str], side: int = SIDE) -> Iterator[Counter[int]]:
     """Greedy connections in a process of their own; afterwards what they were answered."""
     spawn = multiprocessing.get_context("spawn")
     going, stop, told = spawn.Event(), spawn.Event(), spawn.Queue()
-    process = spawn.Process(target=greed, args=(url, count, sources, going, stop, told))
+    process = spawn.Process(target=greed, args=(url, count, sources, side, going, stop, told))
     process.start()
     going.wait(60)
     time.sleep(3)
@@ -102,7 +108,8 @@ def crowd(url: str, count: int, sources: list[str]) -> Iterator[Counter[int]]:
         process.join()
 
 
-def trickle(replica: Replica, count: int, stop: threading.Event) -> list[socket.socket]:
+@contextmanager
+def trickling(replica: Replica, count: int) -> Iterator[list[socket.socket]]:
     """Connections that send a byte of their photo a second."""
     body, content_type = form(SIDE)
     head = (
@@ -112,6 +119,7 @@ def trickle(replica: Replica, count: int, stop: threading.Event) -> list[socket.
     held = [hostile.connect(replica.port, GREEDY) for _ in range(count)]
     for client in held:
         client.sendall(head + body[:100])
+    stop = threading.Event()
 
     def drip() -> None:
         for byte in body[100:]:
@@ -121,8 +129,15 @@ def trickle(replica: Replica, count: int, stop: threading.Event) -> list[socket.
                 with suppress(OSError):
                     client.send(bytes([byte]))
 
-    threading.Thread(target=drip, daemon=True).start()
-    return held
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        yield held
+    finally:
+        stop.set()
+        dripping.join()
+        for client in held:
+            client.close()
 
 
 def slow_heads(replica: Replica, count: int) -> list[socket.socket]:
@@ -154,15 +169,11 @@ def addresses(replica: Replica, count: int) -> None:
 
 def bodies(replica: Replica, count: int) -> None:
     """As many slow bodies as there are places."""
-    stop = threading.Event()
-    held = trickle(replica, 34, stop)
-    time.sleep(1)
-    outcome = polite(replica.url, 3, 70)
-    left = sum(not hostile.is_closed(client, 0.05) for client in held)
-    stop.set()
+    with trickling(replica, 34) as held:
+        time.sleep(1)
+        outcome = polite(replica.url, 3, 70)
+        left = sum(not hostile.is_closed(client, 0.05) for client in held)
     print(f"34 bodies that trickle: {outcome}; {left} of them still open", flush=True)
-    for client in held:
-        client.close()
 
 
 def heads(replica: Replica, count: int) -> None:

@@ -54,7 +54,7 @@ def shake_hands(
     extensions: str = "",
     headers: str = "",
     path: str = "/_stcore/stream",
-    host: str = "127.0.0.1",
+    host: str = "",
 ) -> tuple[socket.socket, str]:
     """Open Streamlit's WebSocket; returns the socket and the head of the server's answer."""
     client = connect(port, source)
@@ -63,7 +63,7 @@ def shake_hands(
         headers += f"Sec-WebSocket-Extensions: {extensions}\r\n"
     client.sendall(
         (
-            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: streamlit\r\n{headers}\r\n"
         ).encode()

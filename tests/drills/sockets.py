@@ -9,6 +9,7 @@ import argparse
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -17,6 +18,7 @@ from tests.deploy.replicas import Replica, post_photo
 from tests.drills import hostile
 
 MEGABYTE = 1 << 20
+Attack = Callable[[Replica, int], list[socket.socket]]
 
 
 def compressed(replica: Replica, sockets: int) -> list[socket.socket]:
