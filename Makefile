@@ -2,7 +2,7 @@
 # make test  set up and run the whole test suite
 # make lint  formatting, lint and types
 # make serve the production server on http://localhost:8080
-# make image-test, loadtest, audit, sbom, validators: see docs/operations.md and docs/security.md
+# make image-test, loadtest, drills, audit, sbom, validators: see docs/operations.md and docs/security.md
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,7 +10,7 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
 PORT   ?= 8501
 
-.PHONY: run serve test lint format clean image-test loadtest audit sbom validators
+.PHONY: run serve test lint format clean image-test loadtest drills audit sbom validators
 
 run: $(VENV)/.runtime
 	@echo "==> Opening the dashboard on http://localhost:$(PORT) (stop it with Ctrl-C)"
@@ -39,6 +39,12 @@ image-test: $(VENV)/.dev
 # On loopback only; Debian: apt-get install wrk haproxy
 loadtest: $(VENV)/.dev
 	$(PY) tests/deploy/loadtest.py $(ARGS)
+
+# Hostile clients against a server of their own, on loopback only; several minutes
+drills: $(VENV)/.dev
+	$(PY) tests/drills/sockets.py
+	$(PY) tests/drills/clients.py
+	$(PY) tests/drills/waves.py
 
 # checkov's dependencies are many and its own, so it lives apart.
 validators: .venv-validators/.done

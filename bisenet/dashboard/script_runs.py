@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# A script that runs longer waits for something, as for its photo's turn, and no longer counts.
-BUSY_SECONDS = 2.0
+# A script that runs longer waits for something, as a download or a file, and no longer counts.
+BUSY_SECONDS = 1.0
 
 
 class ScriptRuns:
-    """Lets ``most`` scripts run at a time, in no particular order. Safe between threads.
+    """Lets ``most`` scripts run at a time, in the order in which they come. Safe between threads.
 
     Args:
         most: how many; any number when 0.
@@ -26,32 +27,55 @@ class ScriptRuns:
     def __init__(self, most: int = 0, busy_seconds: float = BUSY_SECONDS):
         self.most = most
         self._busy_seconds = busy_seconds
-        self._changed = threading.Condition()
-        self._ends: dict[object, float] = {}
+        self._lock = threading.Lock()
+        self._queue: deque[threading.Event] = deque()
+        self._ends: dict[int, float] = {}
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until fewer are busy, then count as one of them for the block."""
-        mark = object()
-        with self._changed:
-            while self.most and (wait := self._wait(time.monotonic())) > 0:
-                self._changed.wait(wait)
-            self._ends[mark] = time.monotonic() + self._busy_seconds
+        self._enter()
         try:
             yield
         finally:
-            with self._changed:
-                del self._ends[mark]
-                self._changed.notify()
+            self.step_aside()
+
+    def step_aside(self) -> None:
+        """The script of this thread waits from here on, as for its photo: it does not count."""
+        with self._lock:
+            self._ends.pop(threading.get_ident(), None)
+            self._wake()
+
+    def _enter(self) -> None:
+        news = threading.Event()
+        with self._lock:
+            self._queue.append(news)
+        while True:
+            with self._lock:
+                first = self._queue[0] is news
+                now = time.monotonic()
+                wait = self._wait(now)
+                if first and wait <= 0:
+                    self._queue.popleft()
+                    self._ends[threading.get_ident()] = now + self._busy_seconds
+                    self._wake()
+                    return
+                news.clear()
+            news.wait(wait if first else None)
 
     def _wait(self, now: float) -> float:
-        """Seconds until one more may run; 0 or less: now."""
+        """Seconds until one more may run; 0: now."""
         busy = sorted(end for end in self._ends.values() if end > now)
-        return busy[-self.most] - now if len(busy) >= self.most else 0.0
+        return busy[-self.most] - now if self.most and len(busy) >= self.most else 0.0
+
+    def _wake(self) -> None:
+        if self._queue:
+            self._queue[0].set()
 
 
 _PROCESS = ScriptRuns()
 turn = _PROCESS.turn
+step_aside = _PROCESS.step_aside
 
 
 def limit(most: int) -> None:

@@ -31,7 +31,7 @@ VARIABLES: dict[str, str] = {
     "BISENET_HEADER_SECONDS": "the time that a request's header may take to arrive (10)",
     "BISENET_MAX_SOCKETS": "open pages (WebSockets) in all; twice as many connections (400)",
     "BISENET_MAX_SOCKETS_CLIENT": "open pages of one address; twice as many connections (100)",
-    "BISENET_MAX_SCRIPTS": "page scripts that run at a time (3)",
+    "BISENET_MAX_SCRIPTS": "page scripts that run at a time (2)",
     "BISENET_TRUSTED_PROXIES": "comma-separated addresses and networks of proxies (none)",
     "BISENET_ALLOWED_HOSTS": "comma-separated host names that are answered (any)",
     "BISENET_HTTPS": "true when people come by https: adds Strict-Transport-Security (false)",
@@ -59,7 +59,7 @@ class Settings:
     header_seconds: float = 10.0
     max_sockets: int = 400
     max_sockets_client: int = 100
-    max_scripts: int = 3
+    max_scripts: int = 2
     trusted_proxies: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     https: bool = False
@@ -85,7 +85,7 @@ class Settings:
             header_seconds=_number(environ, "BISENET_HEADER_SECONDS", 10, 1, 3600),
             max_sockets=_whole(environ, "BISENET_MAX_SOCKETS", 400),
             max_sockets_client=_whole(environ, "BISENET_MAX_SOCKETS_CLIENT", 100),
-            max_scripts=_whole(environ, "BISENET_MAX_SCRIPTS", 3),
+            max_scripts=_whole(environ, "BISENET_MAX_SCRIPTS", 2),
             trusted_proxies=_networks(environ, "BISENET_TRUSTED_PROXIES"),
             allowed_hosts=tuple(name.lower() for name in _list(environ, "BISENET_ALLOWED_HOSTS")),
             https=environ.get("BISENET_HTTPS", "").lower() in ("1", "true", "yes"),
