@@ -218,9 +218,9 @@ def test_the_largest_upload(odd: Replica) -> None:
         wish = BackMsg()
         wish.rerun_script.query_string = ""
         client.send(wish.SerializeToString())
-        news = ForwardMsg.FromString(client.recv(30))  # type: ignore[arg-type]
+        news = ForwardMsg.FromString(client.recv(30))
         while news.WhichOneof("type") != "new_session":
-            news = ForwardMsg.FromString(client.recv(30))  # type: ignore[arg-type]
+            news = ForwardMsg.FromString(client.recv(30))
         session = news.new_session.initialize.session_id
         cookie = ask(odd.url, f"{BASE}/_stcore/health", headers=HOST).headers["set-cookie"]
         token = re.search(r"_streamlit_xsrf=([^;]+)", cookie)

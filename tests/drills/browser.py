@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -37,10 +37,7 @@ def use_everything(browser: Browser, replica: Replica, note: Callable[[str, int]
     where[0] = "uploads"
     for start in (0, 10):
         page.locator("input[type=file]").first.set_input_files(
-            [
-                {"name": f"{LONG}{i}.jpg", "mimeType": "image/jpeg", "buffer": photo(300 + i)}
-                for i in range(start, start + 10)
-            ]
+            [_file(i, 300 + i) for i in range(start, start + 10)]
         )
         page.get_by_text(f"{start + 10} of at most").first.wait_for()
         _rest(page)
@@ -50,10 +47,7 @@ def use_everything(browser: Browser, replica: Replica, note: Callable[[str, int]
         _rest(page)
         if name == "Batch":
             page.locator("input[type=file]").first.set_input_files(
-                [
-                    {"name": f"{LONG}{i}.jpg", "mimeType": "image/jpeg", "buffer": photo(64)}
-                    for i in range(200)
-                ]
+                [_file(i, 64) for i in range(200)]
             )
             _rest(page)
             page.wait_for_timeout(8000)
@@ -64,6 +58,10 @@ def use_everything(browser: Browser, replica: Replica, note: Callable[[str, int]
                 continue
             page.wait_for_timeout(60)
         _rest(page)
+
+
+def _file(number: int, side: int) -> Any:
+    return {"name": f"{LONG}{number}.jpg", "mimeType": "image/jpeg", "buffer": photo(side)}
 
 
 def _rest(page: Page) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import multiprocessing.dummy
 import socket
 import sys
 import threading
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -91,14 +93,19 @@ def greed(
 
 
 @contextmanager
-def crowd(url: str, count: int, sources: list[str], side: int = SIDE) -> Iterator[Counter[int]]:
-    """Greedy connections in a process of their own; afterwards what they were answered."""
-    spawn = multiprocessing.get_context("spawn")
+def crowd(
+    url: str, count: int, sources: list[str], side: int = SIDE, *, threads: bool = False
+) -> Iterator[Counter[int]]:
+    """Greedy connections; afterwards what they were answered.
+
+    They have a process of their own, so as not to slow the polite client down, unless threads do.
+    """
+    spawn: Any = multiprocessing.dummy if threads else multiprocessing.get_context("spawn")
     going, stop, told = spawn.Event(), spawn.Event(), spawn.Queue()
     process = spawn.Process(target=greed, args=(url, count, sources, side, going, stop, told))
     process.start()
     going.wait(60)
-    time.sleep(3)
+    time.sleep(2)
     answers: Counter[int] = Counter()
     try:
         yield answers

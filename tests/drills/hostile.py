@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import socket
 import struct
@@ -92,6 +93,7 @@ def frame(
     return head + b"\0\0\0\0" + data  # a mask of zeros leaves the data as it is
 
 
+@functools.cache
 def deflated_zeros(megabytes: int) -> bytes:
     """So many MB of zeros as permessage-deflate sends them: about a thousandth of it."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -12)

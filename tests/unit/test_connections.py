@@ -176,7 +176,7 @@ def test_an_answer_that_is_read_slowly_arrives(small: Small) -> None:
         received = 0
         while received < len(BIG):
             received += len(client.recv(1 << 21))
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def test_one_address_gets_no_more_than_its_share_and_others_are_served(small: Small) -> None:

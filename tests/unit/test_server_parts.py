@@ -281,7 +281,7 @@ def answered(path: str, client: str, host: str, allowed: tuple[str, ...]) -> int
         return {"type": "http.request"}
 
     headers = [(b"host", host.encode())]
-    scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": headers}
     scope["client"] = (client, 1)
     # In a thread of its own: the browser tests leave this one with a running event loop.
     with ThreadPoolExecutor(1) as thread:
