@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import runtime
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+LOG = logging.getLogger("bisenet.server")
 _UPLOAD = "/_stcore/upload_file/"
 
 
@@ -51,15 +53,23 @@ class Forwarded:
     def __init__(self, app: ASGIApp, proxies: Sequence[str]):
         self._inner = ProxyHeadersMiddleware(app, list(proxies))  # type: ignore[arg-type]
         self._app = app
+        self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with the client's own address and host where a proxy told them."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
         if (scope.get("client") or ("",))[0] in self._inner.trusted_hosts:
-            host = Headers(scope=scope).get("x-forwarded-host", "").rpartition(",")[2].strip()
+            host = headers.get("x-forwarded-host", "").rpartition(",")[2].strip()
             if host:
                 scope = {**scope, "headers": list(scope["headers"])}
                 MutableHeaders(scope=scope)["host"] = host
+        elif "x-forwarded-for" in headers and not self._warned:
+            self._warned = True
+            LOG.warning(
+                "X-Forwarded-For comes from an address that is not among BISENET_TRUSTED_PROXIES: "
+                "everyone behind that address counts as one client"
+            )
         await self._inner(scope, receive, send)  # type: ignore[arg-type]

@@ -55,11 +55,13 @@ def test_a_configured_proxy_is_believed() -> None:
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "198.51.100.4"])
-def test_nobody_else_is(peer: str) -> None:
+def test_nobody_else_is_and_the_log_says_so(peer: str, caplog: pytest.LogCaptureFixture) -> None:
     client, host = seen_behind(
         peer, host="inner:8080", x_forwarded_for="192.0.2.1", x_forwarded_host="evil.example"
     )
     assert (client, host) == (f"address {peer}", "inner:8080")
+    assert "BISENET_TRUSTED_PROXIES" in caplog.text
+    assert peer not in caplog.text
 
 
 def test_a_session_that_is_not_connected_is_nobody() -> None:
