@@ -3,7 +3,7 @@
 # make lint  formatting, lint and types
 # make serve the production server on http://localhost:8080
 # make fuzz  odd pictures by the ten thousand, and odd requests, for half an hour
-# make image-test, loadtest, audit, sbom, validators: see docs/operations.md and docs/security.md
+# make image-test, loadtest, drills, audit, sbom, validators: see docs/operations.md and docs/security.md
 
 PYTHON ?= python3
 VENV   := .venv
@@ -11,7 +11,7 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
 PORT   ?= 8501
 
-.PHONY: run serve test lint format clean image-test loadtest audit sbom validators fuzz
+.PHONY: run serve test lint format clean image-test loadtest audit sbom validators fuzz drills
 
 run: $(VENV)/.runtime
 	@echo "==> Opening the dashboard on http://localhost:$(PORT) (stop it with Ctrl-C)"
@@ -45,6 +45,12 @@ loadtest: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(PY) -m tests.drills.fuzz_images --inputs 20000 --minutes 27 --parse-every 2
 	$(PY) -m tests.drills.fuzz_api --examples 300 --minutes 5
+
+# Hostile clients against a server of their own, on loopback only; several minutes
+drills: $(VENV)/.dev
+	$(PY) tests/drills/sockets.py
+	$(PY) tests/drills/clients.py
+	$(PY) tests/drills/waves.py
 
 # checkov's dependencies are many and its own, so it lives apart.
 validators: .venv-validators/.done

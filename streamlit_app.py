@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from bisenet.dashboard import shell
+from bisenet.dashboard import script_runs, shell
 
 PICTURES = Path(shell.__file__).parent
 st.set_page_config(
@@ -32,7 +32,8 @@ if wanted:
     st.switch_page(wanted, query_params=st.query_params.to_dict())
 shell.sidebar()
 try:
-    page.run()
+    with script_runs.turn():
+        page.run()
 except Exception:
     logging.getLogger(__name__).exception("A page failed")
     st.error(

@@ -1,4 +1,4 @@
-"""How many parses run at once and how many wait: first come, first served, and a polite no.
+"""How many parses run at once and how many wait: clients take turns, and a polite no.
 
 One gate stands before the engine for all sessions and requests of a process.
 ``BISENET_MAX_RUNNING`` and ``BISENET_MAX_WAITING`` set its size.
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+from bisenet.fairness import Rounds
+
 RUNNING, WAITING = 2, 32
 
 
@@ -27,11 +29,13 @@ class _Ticket:
 
     places: int
     watches: bool
+    client: str = ""
+    start: float = 0.0
     news: threading.Event = field(default_factory=threading.Event)
 
 
 class Gate:
-    """Admits ``max_running`` at a time, lets ``max_waiting`` wait in order, refuses the rest.
+    """Admits ``max_running`` at a time, lets ``max_waiting`` wait, refuses the rest.
 
     Two at a time by default: one is decoded and labelled, which takes one core, while the other's
     network runs, so both are done sooner than one after the other.
@@ -47,6 +51,7 @@ class Gate:
         self.max_waiting = max_waiting
         self._lock = threading.Lock()
         self._queue: deque[_Ticket] = deque()
+        self._rounds = Rounds()
         self._running = 0
         self._taken = 0
 
@@ -62,7 +67,10 @@ class Gate:
 
     @contextmanager
     def admit(
-        self, on_position: Callable[[int], None] | None = None, places: int = 1
+        self,
+        on_position: Callable[[int], None] | None = None,
+        places: int = 1,
+        client: str = "",
     ) -> Iterator[None]:
         """Wait for a turn, then hold it for the block.
 
@@ -70,11 +78,14 @@ class Gate:
             on_position: called from the waiting thread with its place in the queue (1 is next)
                 each time that changes, and with 0 when its turn has come.
             places: how many of those that may run this one counts for; all, where it is more.
+            client: whose it is. Clients take turns, and none waits with more than are left free;
+                those of an empty client go by arrival.
 
         Raises:
-            GateFull: at once, when the queue is full.
+            GateFull: at once, when the queue is full, or full of this client's.
         """
-        ticket = _Ticket(min(places, self.max_running), watches=on_position is not None)
+        watches = on_position is not None
+        ticket = _Ticket(min(places, self.max_running), watches, client)
         told = self._enter(ticket, on_position)
         try:
             if told and on_position is not None:
@@ -90,14 +101,20 @@ class Gate:
         """Returns the last place told, 0 where none was."""
         with self._lock:
             if not self._queue and self._has_room(ticket):
+                ticket.start = self._rounds.tag(ticket.client, ticket.places)
                 self._let_in(ticket)
                 return 0
-            if len(self._queue) >= self.max_waiting:
+            free = self.max_waiting - len(self._queue)
+            own = sum(other.client == ticket.client for other in self._queue)
+            if free <= 0 or (ticket.client and own >= free):
                 raise GateFull(
                     f"{self._running} photos are being parsed and {len(self._queue)} wait. "
                     "Try again in a moment."
                 )
-            self._queue.append(ticket)
+            ticket.start = self._rounds.tag(ticket.client, ticket.places)
+            later = (i for i, other in enumerate(self._queue) if other.start > ticket.start)
+            self._queue.insert(next(later, len(self._queue)), ticket)
+            self._wake()
         told = 0
         try:
             while True:
@@ -128,6 +145,7 @@ class Gate:
     def _let_in(self, ticket: _Ticket) -> None:
         self._running += 1
         self._taken += ticket.places
+        self._rounds.reached(ticket.start)
 
     def _wake(self) -> None:
         """Wake whoever is next, and those who want to see their place; the others sleep on.

@@ -10,11 +10,12 @@ server stops being ready, lets what runs and waits finish, and leaves within
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
@@ -29,16 +30,21 @@ from streamlit import config
 from streamlit.starlette import App
 
 from bisenet import uploads
+from bisenet.dashboard import script_runs
 from bisenet.gate import process_gate
 from bisenet.runlog import process_log
 from bisenet.serving import logs, openapi
 from bisenet.serving.api import ParseRoute
+from bisenet.serving.bodies import Bodies
+from bisenet.serving.clients import Forwarded
+from bisenet.serving.connections import MAX_MESSAGE_BYTES, Sockets, Tally, protocols
 from bisenet.serving.headroom import Headroom
 from bisenet.serving.lifecycle import Lifecycle
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.models import Models
-from bisenet.serving.security import Security
-from bisenet.serving.settings import Settings
+from bisenet.serving.pages import Pages
+from bisenet.serving.security import Hosts, Security
+from bisenet.serving.settings import VARIABLES, Settings
 
 SCRIPT = Path(__file__).resolve().parent.parent / "streamlit_app.py"
 LOG = logging.getLogger("bisenet.server")
@@ -118,9 +124,18 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
             Route("/api/{rest:path}", no_route, methods=_METHODS),
         ],
         middleware=[
-            Middleware(logs.RequestLog, metrics=metrics),
+            Middleware(Forwarded, proxies=settings.trusted_proxies),
+            Middleware(logs.RequestLog, metrics=metrics, base=settings.base_path),
             Middleware(Security, settings=settings),
+            Middleware(Sockets, tally=Tally(settings.max_sockets, settings.max_sockets_client)),
             Middleware(Headroom),
+            Middleware(Bodies, rate=settings.body_rate * 1000),
+            Middleware(
+                Pages,
+                base=settings.base_path,
+                names=[page.stem for page in (SCRIPT.parent / "pages").glob("*.py")],
+                hosts=Hosts(settings.allowed_hosts),
+            ),
         ],
         on_script_error=script_failed,
     )
@@ -168,9 +183,13 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     app = create_app(settings, lifecycle)
-    for option, value in {**_STREAMLIT_OPTIONS, "server.port": settings.port}.items():
+    script_runs.limit(settings.max_scripts)
+    for option, value in {**_STREAMLIT_OPTIONS, **_streamlit_options(settings)}.items():
         config.set_option(option, value)
     logs.configure(settings.log_format)
+    if unknown := _ignored(os.environ):
+        LOG.warning("these variables do nothing here", extra={"fields": {"names": unknown}})
+    http, socket = protocols(settings)
     server = Server(
         uvicorn.Config(
             app,
@@ -179,8 +198,13 @@ def main() -> int:
             access_log=False,
             log_config=None,
             server_header=False,
-            ws_max_size=_megabytes("server.maxMessageSize"),
-            ws="websockets-sansio",
+            # Done by us, and only for proxies that are named: uvicorn believes any on loopback.
+            proxy_headers=False,
+            http=http,
+            ws=socket,
+            ws_max_size=MAX_MESSAGE_BYTES,
+            # A message of 1 KB could hold 1 MB, and of 190 KB whatever the limit is.
+            ws_per_message_deflate=False,
             ws_ping_interval=30,
             ws_ping_timeout=30,
             timeout_graceful_shutdown=int(_CLOSING_SECONDS),
@@ -212,8 +236,26 @@ def _warm(models: Models, lifecycle: Lifecycle) -> None:
     LOG.info("ready", extra={"fields": {"engine": str(parser.engine)}})
 
 
-def _megabytes(option: str) -> int:
-    return int(config.get_option(option)) * 2**20
+def _streamlit_options(settings: Settings) -> dict[str, object]:
+    """What our settings are for Streamlit, which outside its own command reads secrets only."""
+    options: dict[str, object] = {
+        "server.port": settings.port,
+        "server.baseUrlPath": settings.base_path.strip("/"),
+        # In millions of bytes: what it takes in one message from a page.
+        "server.maxWidgetStateSize": math.ceil(MAX_MESSAGE_BYTES / 1e6),
+    }
+    if settings.max_upload_mb is not None:
+        options["server.maxUploadSize"] = settings.max_upload_mb
+    return options
+
+
+def _ignored(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none."""
+    return sorted(
+        name
+        for name in environ
+        if name.startswith(("BISENET_", "STREAMLIT_")) and name not in VARIABLES
+    )
 
 
 if __name__ == "__main__":

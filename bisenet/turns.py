@@ -47,7 +47,7 @@ def parse_in_turn(
         framing, boxes, max_faces, progress: as ``FaceParser.parse`` takes them.
         on_position: as ``Gate.admit`` takes it.
         source: ``page``, ``api`` or ``batch``, for the log.
-        session: a random mark of who asks, for the log; never a name.
+        session: a random mark of who asks, for the log and the queue's order; never a name.
         gate: another than the process's.
         log: another than the process's.
 
@@ -57,7 +57,7 @@ def parse_in_turn(
     arrived = time.perf_counter()
     gate = gate or process_gate()
     pixels = image.width * image.height if isinstance(image, Image.Image) else image.size // 3
-    with gate.admit(on_position, places(gate, pixels)):
+    with gate.admit(on_position, places(gate, pixels), session):
         waited = (time.perf_counter() - arrived) * 1000
         parsing = parser.parse(
             image, framing=framing, boxes=boxes, max_faces=max_faces, progress=progress

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from bisenet import samples, uploads, weights
-from bisenet.dashboard import resources
+from bisenet.dashboard import resources, script_runs
 from bisenet.dashboard.gallery import Gallery, View, Wish, make_view
 from bisenet.engines import EngineError
 from bisenet.gate import GateFull
@@ -128,6 +128,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
                 place.progress(done / total, f"Face {done} of {total}")
 
         def parse(pixels: NDArray[np.uint8]) -> Parsing:
+            script_runs.step_aside()
             with st.spinner(f"Parsing {name}…"):
                 return parse_in_turn(
                     parser,

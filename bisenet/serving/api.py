@@ -27,6 +27,8 @@ from bisenet.images import MAX_BYTES, ImageError, read_photo, stored_size
 from bisenet.parser import FRAMINGS, Parsing
 from bisenet.regions import measure_regions
 from bisenet.runlog import process_log
+from bisenet.serving.bodies import TooSlow
+from bisenet.serving.clients import client_of
 from bisenet.serving.forms import FormError, Upload, read_form
 from bisenet.serving.lifecycle import Busy, Lifecycle
 from bisenet.serving.metrics import Metrics
@@ -109,19 +111,26 @@ class ParseRoute:
             message = _MESSAGES.get(problem, "This server cannot parse: its weights are not right.")
             code = problem if problem in _MESSAGES else "not_ready"
             raise ApiError(503, code, message, {"retry-after": "2"})
+        client = client_of(request.scope)
         try:
-            with self._lifecycle.request():
+            with self._lifecycle.request(client):
                 async with asyncio.timeout(self._body_seconds):
                     upload = await read_form(
                         request, MAX_BYTES, {"framing": FRAMINGS, "engine": ENGINES}
                     )
                 with upload:
-                    answer = await self._run(request, upload)
+                    answer = await self._run(request, upload, client)
         except (Busy, GateFull) as error:
             message = str(error) or "Too many photos are on their way. Try again in a moment."
-            raise ApiError(429, "queue_full", message, self._retry_after()) from None
+            seconds = self._retry_after()
+            if self._lifecycle.shares.promise(client, seconds):
+                # Who asks again before the time that it was told waits for its answer.
+                await asyncio.sleep(1)
+            raise ApiError(429, "queue_full", message, {"retry-after": str(seconds)}) from None
         except FormError as error:
             raise ApiError(error.status, error.code, str(error)) from None
+        except TooSlow as error:
+            raise ApiError(408, "too_slow", str(error)) from None
         except TimeoutError:
             message = f"The photo did not arrive within {self._body_seconds:g} seconds."
             raise ApiError(408, "too_slow", message) from None
@@ -138,23 +147,23 @@ class ParseRoute:
         body = await run_in_threadpool(as_json, request.state.id, framing, answer)
         return JSONResponse(body, headers=headers)
 
-    async def _run(self, request: Request, upload: Upload) -> _Answer:
+    async def _run(self, request: Request, upload: Upload, client: str) -> _Answer:
         gone = threading.Event()
         watch = asyncio.create_task(_watch(request.receive, gone.set))
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._parse, upload, gone)
+            return await loop.run_in_executor(self._pool, self._parse, upload, gone, client)
         finally:
             watch.cancel()
 
-    def _parse(self, upload: Upload, gone: threading.Event) -> _Answer:
+    def _parse(self, upload: Upload, gone: threading.Event, client: str) -> _Answer:
         def still_wanted(_place: int = 0) -> None:
             if gone.is_set():
                 raise _ClientGone
 
         arrived = time.perf_counter()
         gate = self._lifecycle.gate
-        with gate.admit(still_wanted, places(gate, _pixels(upload.open()))):
+        with gate.admit(still_wanted, places(gate, _pixels(upload.open())), client):
             waited = (time.perf_counter() - arrived) * 1000
             still_wanted()
             photo = read_photo(upload.open())
@@ -168,10 +177,10 @@ class ParseRoute:
             regions = measure_regions(parsing)
             return _Answer(parsing, regions, export.indexed_png(parsing.mask), photo.notices)
 
-    def _retry_after(self) -> dict[str, str]:
+    def _retry_after(self) -> int:
         gate = self._lifecycle.gate
         seconds = self._mean_seconds * (gate.waiting + gate.running) / gate.max_running
-        return {"retry-after": str(min(60, max(1, math.ceil(seconds))))}
+        return min(60, max(1, math.ceil(seconds)))
 
 
 def _pixels(photo: BinaryIO) -> int:

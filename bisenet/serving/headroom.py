@@ -11,6 +11,7 @@ import ctypes
 import gc
 import logging
 import time
+from collections import Counter
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -18,7 +19,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bisenet.cgroup import memory_limit
+from bisenet.images import MAX_BYTES
 from bisenet.memory import resident_bytes
+from bisenet.serving.clients import client_of
 
 # Of the container's memory: what parses that run meanwhile may need stays free.
 SHARE = 0.8
@@ -47,7 +50,7 @@ class Headroom:
     def __init__(self, app: ASGIApp, limit: int | None = None):
         self.app = app
         self._limit = limit or memory_limit()
-        self._arriving = 0
+        self._arriving = Counter[str]()
         self._given_back = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,20 +58,24 @@ class Headroom:
         size = _body_size(scope)
         if size < LARGE:
             await self.app(scope, receive, send)
-        elif not await self._has_room(size):
+            return
+        client = client_of(scope)
+        if not await self._has_room(size, client):
             LOG.warning("no room for a body", extra={"fields": {"bytes": size}})
             await _refusal(scope)(scope, receive, send)
         else:
-            self._arriving += size
+            self._arriving[client] += size
             try:
                 await self.app(scope, receive, send)
             finally:
-                self._arriving -= size
+                self._arriving[client] -= size
+                self._arriving += Counter[str]()  # forgets those who have nothing on its way
 
-    async def _has_room(self, size: int) -> bool:
+    async def _has_room(self, size: int, client: str) -> bool:
         if self._limit is None:
             return True
-        most = SHARE * self._limit - self._arriving - size
+        # Nobody's promises of bodies take more of the room than they leave to others.
+        most = SHARE * self._limit - self._arriving.total() - size - self._arriving[client]
         if resident_bytes() > most and time.monotonic() > self._given_back + _PAUSE:
             self._given_back = time.monotonic()
             await run_in_threadpool(give_back_memory)
@@ -78,7 +85,10 @@ class Headroom:
 def _body_size(scope: Scope) -> int:
     if scope["type"] != "http":
         return 0
-    length = Headers(scope=scope).get("content-length", "")
+    headers = Headers(scope=scope)
+    if "transfer-encoding" in headers:
+        return MAX_BYTES  # it does not tell, and may be as large as may be
+    length = headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bisenet.fairness import Shares
 from bisenet.gate import Gate
 
 
 class Busy(RuntimeError):
-    """As many requests as may run and wait are inside already."""
+    """As many requests as may run and wait are inside already, or as many of this client's."""
 
 
 class Lifecycle:
@@ -19,8 +19,7 @@ class Lifecycle:
 
     def __init__(self, gate: Gate):
         self.gate = gate
-        self._lock = threading.Lock()
-        self._requests = 0
+        self.shares = Shares(gate.max_running + gate.max_waiting)
         self._loaded = False
         self._failure = ""
         self._drain_began: float | None = None
@@ -52,7 +51,7 @@ class Lifecycle:
     @property
     def idle(self) -> bool:
         """Whether nothing is parsed and nothing waits, from the API or from a page."""
-        return not (self._requests or self.gate.running or self.gate.waiting)
+        return not (self.shares.taken or self.gate.running or self.gate.waiting)
 
     def loaded(self) -> None:
         """The weights are verified and the engine is warm."""
@@ -68,18 +67,18 @@ class Lifecycle:
             self._drain_began = time.monotonic()
 
     @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self, client: str = "") -> Iterator[None]:
         """Hold one of the places for requests; they bound the bodies that are read at once.
 
+        Args:
+            client: whose it is: one may hold as many places as are left free.
+
         Raises:
-            Busy: at once, when every place is taken.
+            Busy: at once, when every place is taken that this client may have.
         """
-        with self._lock:
-            if self._requests >= self.gate.max_running + self.gate.max_waiting:
-                raise Busy
-            self._requests += 1
+        if not self.shares.take(client):
+            raise Busy
         try:
             yield
         finally:
-            with self._lock:
-                self._requests -= 1
+            self.shares.give_back(client)

@@ -15,6 +15,7 @@ import time
 import traceback
 import uuid
 from datetime import UTC, datetime
+from types import TracebackType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,13 +47,30 @@ class JsonFormatter(logging.Formatter):
         }
         line.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[0]:
-            kind, _, trace = record.exc_info
-            line["error"] = kind.__name__
-            line["at"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(trace)[-5:]
-            ]
+            line["error"] = record.exc_info[0].__name__
+            line["at"] = _places(record.exc_info[2])
         return json.dumps(line, ensure_ascii=True)
+
+
+class TextFormatter(logging.Formatter):
+    """A log record as one line of text, exceptions without their message as well."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        message = record.getMessage().replace("\n", " ")
+        parts = [when, record.levelname, record.name, message, getattr(record, "fields", "")]
+        if record.exc_info and record.exc_info[0]:
+            parts += [record.exc_info[0].__name__, *_places(record.exc_info[2])]
+        return " ".join(str(part) for part in parts if part != "")
+
+
+def _places(trace: TracebackType | None) -> list[str]:
+    """The last frames of a traceback."""
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(trace)[-5:]
+    ]
 
 
 def configure(log_format: LogFormat) -> None:
@@ -60,15 +78,11 @@ def configure(log_format: LogFormat) -> None:
     from streamlit import logger as streamlit_logger
 
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        JsonFormatter()
-        if log_format == "json"
-        else logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s %(fields)s")
-    )
-    if log_format == "text":
-        handler.addFilter(_with_fields)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # What it says for information names the address of everyone who opens a WebSocket.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
     def adopt(logger: logging.Logger) -> None:
         for own in list(logger.handlers):
@@ -89,9 +103,10 @@ class RequestLog:
     ``outcome`` and more into ``scope["state"]["log"]``.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics):
+    def __init__(self, app: ASGIApp, metrics: Metrics, base: str = ""):
         self.app = app
         self.metrics = metrics
+        self._base = base
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and watch."""
@@ -134,7 +149,7 @@ class RequestLog:
             raise
         finally:
             seconds = time.perf_counter() - start
-            route = route_name(scope["path"])
+            route = route_name(scope["path"].removeprefix(self._base))
             if scope["type"] == "http":
                 self.metrics.requests.labels(route, str(status)).observe(seconds)
             if not (route in _PROBES or (route in _FILES and 0 < status < 400)):
@@ -167,9 +182,3 @@ def _request_id(scope: Scope) -> str:
             if _REQUEST_ID.fullmatch(text):
                 return str(text)
     return uuid.uuid4().hex
-
-
-def _with_fields(record: logging.LogRecord) -> bool:
-    if not hasattr(record, "fields"):
-        record.fields = ""
-    return True

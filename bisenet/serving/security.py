@@ -6,6 +6,7 @@ import base64
 import hashlib
 import ipaddress
 import re
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -63,12 +64,58 @@ def security_headers(https: bool) -> dict[str, str]:
     return headers
 
 
+class Hosts:
+    """What the server is called, and which pages are its own.
+
+    Args:
+        allowed: names that are answered, ``*.example.org`` for all below one; empty: any.
+    """
+
+    def __init__(self, allowed: Collection[str]):
+        self._allowed = tuple(allowed)
+
+    def answers(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        name = _name(host)
+        return not self._allowed or any(
+            name == allowed or (allowed.startswith("*.") and name.endswith(allowed[1:]))
+            for allowed in self._allowed
+        )
+
+    def known(self, headers: Headers) -> list[str]:
+        """The hosts whose pages are ours, as browsers write them; the request's own is first."""
+        names = [name for name in self._allowed if not name.startswith("*.")]
+        return [without_default_port(headers.get("host", "")), *names]
+
+    def is_ours(self, origin: str, headers: Headers) -> bool:
+        """Whether an Origin is a page of this server's.
+
+        A proxy may call the server something else than people do: then the name that they use is
+        among the allowed ones, on whatever port.
+        """
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https"):
+            return False
+        host = without_default_port(parts.netloc)
+        return host == without_default_port(headers.get("host", "")) or _name(host) in self._allowed
+
+
+def without_default_port(host: str) -> str:
+    """A Host header in lower case; the ports that browsers leave out, 80 and 443, are left out."""
+    return re.sub(r":(?:80|443)?$", "", host.strip().lower())
+
+
+def _name(host: str) -> str:
+    return re.sub(r":\d*$", "", host.strip().lower()).rstrip(".")
+
+
 class Security:
     """ASGI middleware: host check, closed CORS, security headers, metrics for the inside only."""
 
     def __init__(self, app: ASGIApp, settings: Settings):
         self.app = app
-        self._hosts = settings.allowed_hosts
+        self._hosts = Hosts(settings.allowed_hosts)
+        self._base = settings.base_path
         self._headers = security_headers(settings.https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +135,7 @@ class Security:
             await send(message)
 
         if refusal is None:
-            await self.app(scope, receive, send_safely)
+            await self.app(_same_host(scope), receive, send_safely)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -97,34 +144,51 @@ class Security:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        path = scope["path"]
-        # The kubelet and load balancers probe by address, not by name.
-        if path not in _PROBES and not self._knows(headers.get("host", "")):
-            return PlainTextResponse("This host is not served here.", 400)
+        path = scope["path"].removeprefix(self._base) if self._base else scope["path"]
+        host = headers.get("host", "")
+        # The kubelet, load balancers and Prometheus ask by address, not by name.
+        exempt = path in _PROBES or (path in _INSIDE_ONLY and _is_address(host))
+        if not exempt and not self._hosts.answers(host):
+            return PlainTextResponse(
+                "This host is not served here: it is not among BISENET_ALLOWED_HOSTS.", 400
+            )
         if path in _INSIDE_ONLY and not _from_inside(scope):
             return PlainTextResponse("Not found", 404)
-        if _is_foreign(scope, headers):
+        if self._is_foreign(scope, headers):
             message = "Pages of other sites may not call this server."
             return JSONResponse({"error": {"code": "cross_site", "message": message}}, 403)
         return None
 
-    def _knows(self, host: str) -> bool:
-        name = re.sub(r":\d+$", "", host.lower()).rstrip(".")
-        return not self._hosts or any(
-            name == allowed or (allowed.startswith("*.") and name.endswith(allowed[1:]))
-            for allowed in self._hosts
-        )
+    def _is_foreign(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a browser sends this for another origin's page, and it is more than a look."""
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            return False
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site") == "cross-site"
+        return not self._hosts.is_ours(origin, headers)
 
 
-def _is_foreign(scope: Scope, headers: Headers) -> bool:
-    """Whether a browser sends this for a page of another origin, and it is more than a look."""
-    if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+def _same_host(scope: Scope) -> Scope:
+    """A WebSocket's request with its origin for its host: they are the same by now.
+
+    Streamlit compares them to the letter, default ports included, and where they differ asks the
+    internet for its own address.
+    """
+    origin = Headers(scope=scope).get("origin")
+    if scope["type"] != "websocket" or origin is None:
+        return scope
+    scope = {**scope, "headers": list(scope["headers"])}
+    MutableHeaders(scope=scope)["host"] = urlsplit(origin).netloc
+    return scope
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(_name(host).strip("[]"))
+    except ValueError:
         return False
-    origin = headers.get("origin")
-    if origin is None:
-        return headers.get("sec-fetch-site") == "cross-site"
-    # Streamlit would do as much for WebSockets, but asks the internet for its own address first.
-    return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    return True
 
 
 def _from_inside(scope: Scope) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -25,17 +27,27 @@ VARIABLES: dict[str, str] = {
     "BISENET_DRAIN_SECONDS": "after SIGTERM: not ready, but still answering, for this long (5)",
     "BISENET_SHUTDOWN_SECONDS": "after SIGTERM: gone by then, whatever still runs (30)",
     "BISENET_BODY_SECONDS": "the time that a photo may take to arrive (60)",
+    "BISENET_BODY_RATE": "KB a second that a body must at least arrive with (16)",
+    "BISENET_HEADER_SECONDS": "the time that a request's header may take to arrive (10)",
+    "BISENET_MAX_SOCKETS": "open pages (WebSockets) in all; twice as many connections (400)",
+    "BISENET_MAX_SOCKETS_CLIENT": "open pages of one address; twice as many connections (100)",
+    "BISENET_MAX_SCRIPTS": "page scripts that run at a time (2)",
+    "BISENET_TRUSTED_PROXIES": "comma-separated addresses and networks of proxies (none)",
     "BISENET_ALLOWED_HOSTS": "comma-separated host names that are answered (any)",
     "BISENET_HTTPS": "true when people come by https: adds Strict-Transport-Security (false)",
     "BISENET_LOG_FORMAT": "json or text (json)",
     "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "MB that a zip in Batch or Evaluate may have (1024)",
+    "STREAMLIT_SERVER_BASE_URL_PATH": "path below which the dashboard is served (none)",
     "STREAMLIT_SERVER_COOKIE_SECRET": "signs cookies; the same on every replica",
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How one server process behaves. Times are seconds."""
+    """How one server process behaves. Times are seconds, rates KB a second.
+
+    ``base_path`` is empty or begins with a slash and ends without one.
+    """
 
     port: int = 8080
     host: str = ""
@@ -43,9 +55,17 @@ class Settings:
     drain_seconds: float = 5.0
     shutdown_seconds: float = 30.0
     body_seconds: float = 60.0
+    body_rate: float = 16.0
+    header_seconds: float = 10.0
+    max_sockets: int = 400
+    max_sockets_client: int = 100
+    max_scripts: int = 2
+    trusted_proxies: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     https: bool = False
     log_format: LogFormat = "json"
+    max_upload_mb: int | None = None
+    base_path: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -61,13 +81,17 @@ class Settings:
             drain_seconds=_number(environ, "BISENET_DRAIN_SECONDS", 5, 0, 600),
             shutdown_seconds=_number(environ, "BISENET_SHUTDOWN_SECONDS", 30, 1, 3600),
             body_seconds=_number(environ, "BISENET_BODY_SECONDS", 60, 1, 3600),
-            allowed_hosts=tuple(
-                host.strip().lower()
-                for host in environ.get("BISENET_ALLOWED_HOSTS", "").split(",")
-                if host.strip()
-            ),
+            body_rate=_number(environ, "BISENET_BODY_RATE", 16, 0.1, 1e6),
+            header_seconds=_number(environ, "BISENET_HEADER_SECONDS", 10, 1, 3600),
+            max_sockets=_whole(environ, "BISENET_MAX_SOCKETS", 400),
+            max_sockets_client=_whole(environ, "BISENET_MAX_SOCKETS_CLIENT", 100),
+            max_scripts=_whole(environ, "BISENET_MAX_SCRIPTS", 2),
+            trusted_proxies=_networks(environ, "BISENET_TRUSTED_PROXIES"),
+            allowed_hosts=tuple(name.lower() for name in _list(environ, "BISENET_ALLOWED_HOSTS")),
             https=environ.get("BISENET_HTTPS", "").lower() in ("1", "true", "yes"),
             log_format=_log_format(environ),
+            max_upload_mb=_upload_limit(environ),
+            base_path=_base_path(environ),
         )
         if settings.drain_seconds >= settings.shutdown_seconds:
             raise ValueError("BISENET_DRAIN_SECONDS must be less than BISENET_SHUTDOWN_SECONDS.")
@@ -85,6 +109,45 @@ def _number(
     if not lowest <= value <= highest:
         raise ValueError(f"{name} must be between {lowest:g} and {highest:g}, not {text}.")
     return value
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = _number(environ, name, default, 1, 100_000)
+    if value != int(value):
+        raise ValueError(f"{name} must be a whole number, not {environ[name]!r}.")
+    return int(value)
+
+
+def _list(environ: Mapping[str, str], name: str) -> list[str]:
+    return [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
+
+
+def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    networks = _list(environ, name)
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} takes addresses and networks like 10.0.0.1 or 10.0.0.0/8, not {network!r}."
+            ) from error
+    return tuple(networks)
+
+
+def _upload_limit(environ: Mapping[str, str]) -> int | None:
+    name = "STREAMLIT_SERVER_MAX_UPLOAD_SIZE"
+    return _whole(environ, name, 1024) if environ.get(name) else None
+
+
+def _base_path(environ: Mapping[str, str]) -> str:
+    name = "STREAMLIT_SERVER_BASE_URL_PATH"
+    path = environ.get(name, "").strip("/")
+    if not re.fullmatch(r"([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?", path):
+        raise ValueError(
+            f"{name} takes a path of letters, digits, - and _, like faces or lab/faces, "
+            f"not {environ[name]!r}."
+        )
+    return f"/{path}" if path else ""
 
 
 def _log_format(environ: Mapping[str, str]) -> LogFormat:

@@ -168,10 +168,11 @@ class Replica:
 class HaProxy:
     """HAProxy before replicas, with the affinity of a Kubernetes service or of a Google gateway.
 
-    It never tries again by itself, as a network load balancer does not.
+    It never tries again by itself, as a network load balancer does not. ``extra`` is one more line
+    of its configuration.
     """
 
-    def __init__(self, replicas: list[Replica], affinity: Affinity, folder: Path):
+    def __init__(self, replicas: list[Replica], affinity: Affinity, folder: Path, extra: str = ""):
         if shutil.which("haproxy") is None:
             pytest.skip("haproxy is not installed (Debian: apt-get install haproxy)")
         self.port = free_port()
@@ -199,6 +200,7 @@ defaults
   retries 0
 frontend public
   bind 127.0.0.1:{self.port}
+  {extra}
   default_backend replicas
 backend replicas
   balance roundrobin

@@ -136,6 +136,9 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
             assert request["path"] == path
             assert path in routes
             assert request["port"] in ports
+        # What make drills measures at most is far below it; docs/operations.md has the figures.
+        assert one["readinessProbe"]["timeoutSeconds"] >= 5
+        assert one["livenessProbe"]["timeoutSeconds"] >= one["readinessProbe"]["timeoutSeconds"]
         for port in manifests(overlay)["Service"]["spec"]["ports"]:
             assert port["targetPort"] in ports
         for rule in manifests(overlay)["NetworkPolicy"]["spec"]["ingress"]:

@@ -152,3 +152,44 @@ def test_the_environment_sets_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
         gate_from_environment()
     with pytest.raises(ValueError, match="at least one"):
         Gate(0)
+
+
+def test_a_greedy_client_waits_in_turn_with_a_polite_one() -> None:
+    gate, order = Gate(max_running=1, max_waiting=10), list[str]()
+    visitors: list[threading.Thread] = []
+
+    def visit(client: str) -> None:
+        with gate.admit(client=client):
+            order.append(client)
+
+    with gate.admit(client="greedy"):
+        for count, client in enumerate(["greedy"] * 4 + ["polite"], start=1):
+            visitors.append(threading.Thread(target=visit, args=(client,), daemon=True))
+            visitors[-1].start()
+            until(lambda n=count: gate.waiting == n)  # type: ignore[misc]
+    for visitor in visitors:
+        visitor.join(10)
+    assert order == ["polite", "greedy", "greedy", "greedy", "greedy"]
+
+
+def test_no_client_fills_the_queue() -> None:
+    gate = Gate(max_running=1, max_waiting=6)
+    inside = [threading.Event()]
+
+    def visit(client: str) -> None:
+        with gate.admit(client=client):
+            inside[0].wait(10)
+
+    threads = [threading.Thread(target=visit, args=("greedy",), daemon=True) for _ in range(4)]
+    for count, thread in enumerate(threads, start=1):
+        thread.start()
+        until(lambda n=count: gate.running + gate.waiting == n)  # type: ignore[misc]
+    with pytest.raises(GateFull), gate.admit(client="greedy"):
+        pass
+    threads.append(threading.Thread(target=visit, args=("polite",), daemon=True))
+    threads[-1].start()
+    until(lambda: gate.waiting == 4)
+    inside[0].set()
+    for thread in threads:
+        thread.join(10)
+    assert (gate.running, gate.waiting) == (0, 0)

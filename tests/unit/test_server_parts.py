@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
@@ -20,6 +21,7 @@ from bisenet.engines import ENGINES
 from bisenet.parser import FRAMINGS
 from bisenet.serving import api, lifecycle, logs, openapi, security
 from bisenet.serving.metrics import Metrics
+from bisenet.serving.pages import below
 from bisenet.serving.settings import VARIABLES, Settings
 
 
@@ -39,18 +41,34 @@ class TestSettings:
                 "BISENET_ALLOWED_HOSTS": "Faces.example, *.example.org",
                 "BISENET_HTTPS": "true",
                 "BISENET_LOG_FORMAT": "text",
+                "BISENET_BODY_RATE": "2.5",
+                "BISENET_HEADER_SECONDS": "3",
+                "BISENET_MAX_SOCKETS": "40",
+                "BISENET_MAX_SOCKETS_CLIENT": "10",
+                "BISENET_MAX_SCRIPTS": "1",
+                "BISENET_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
+                "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "200",
+                "STREAMLIT_SERVER_BASE_URL_PATH": "/lab/faces/",
             }
         )
         assert settings == Settings(
-            9000,
-            "127.0.0.1",
-            "mine",
-            1.5,
-            20,
-            7,
-            ("faces.example", "*.example.org"),
+            port=9000,
+            host="127.0.0.1",
+            weights="mine",
+            drain_seconds=1.5,
+            shutdown_seconds=20,
+            body_seconds=7,
+            body_rate=2.5,
+            header_seconds=3,
+            max_sockets=40,
+            max_sockets_client=10,
+            max_scripts=1,
+            trusted_proxies=("10.0.0.0/8", "2001:db8::1"),
+            allowed_hosts=("faces.example", "*.example.org"),
             https=True,
             log_format="text",
+            max_upload_mb=200,
+            base_path="/lab/faces",
         )
 
     @pytest.mark.parametrize(
@@ -62,6 +80,11 @@ class TestSettings:
             ("BISENET_DRAIN_SECONDS", "30"),
             ("BISENET_SHUTDOWN_SECONDS", "0"),
             ("BISENET_LOG_FORMAT", "xml"),
+            ("BISENET_MAX_SOCKETS", "2.5"),
+            ("BISENET_TRUSTED_PROXIES", "my-proxy"),
+            ("BISENET_TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "lots"),
+            ("STREAMLIT_SERVER_BASE_URL_PATH", "../etc"),
         ],
     )
     def test_a_bad_value_is_named(self, name: str, value: str) -> None:
@@ -173,6 +196,20 @@ def test_an_exception_is_logged_without_its_message() -> None:
     assert "anna" not in json.dumps(line)
 
 
+def test_an_exception_in_text_is_one_line_without_its_message() -> None:
+    try:
+        raise ValueError("photo-of-anna.jpg")
+    except ValueError:
+        record = logging.LogRecord(
+            "x", logging.ERROR, __file__, 1, "it\nfailed", (), sys.exc_info()
+        )
+    line = logs.TextFormatter().format(record)
+    assert "ERROR x it failed ValueError " in line
+    assert "test_server_parts" in line
+    assert "anna" not in line
+    assert "\n" not in line
+
+
 def test_the_description_is_valid_openapi() -> None:
     validate(openapi.document())
 
@@ -222,9 +259,32 @@ def test_metrics_have_their_names() -> None:
     ("client", "status"),
     [("127.0.0.1", 200), ("10.8.0.7", 200), ("::1", 200), ("35.191.0.9", 404), ("8.8.8.8", 404)],
 )
-@pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics"])
+@pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics", "/lab/_stcore/metrics"])
 def test_metrics_are_for_the_inside(path: str, client: str, status: int) -> None:
-    app = security.Security(PlainTextResponse("numbers"), Settings())
+    assert answered(path, client, "faces.example", ()) == status
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("/metrics", "10.8.0.7:8080", 200),  # as Prometheus asks a pod
+        ("/metrics", "[fd00::7]:8080", 200),
+        ("/metrics", "faces.example", 200),
+        ("/metrics", "evil.example", 400),
+        ("/", "10.8.0.7:8080", 400),
+        ("/", "faces.example:443", 200),
+        ("/", "FACES.example.:80", 200),
+        ("/healthz", "10.8.0.7:8080", 200),
+    ],
+)
+def test_what_is_asked_by_address(path: str, host: str, status: int) -> None:
+    assert answered(path, "10.8.0.1", host, ("faces.example",)) == status
+
+
+def answered(path: str, client: str, host: str, allowed: tuple[str, ...]) -> int:
+    """The status of a look at a path, as the security middleware lets it through."""
+    settings = Settings(allowed_hosts=allowed, base_path="/lab")
+    app = security.Security(PlainTextResponse("numbers"), settings)
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -233,11 +293,51 @@ def test_metrics_are_for_the_inside(path: str, client: str, status: int) -> None
     async def receive() -> Message:
         return {"type": "http.request"}
 
-    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "client": (client, 1)}
+    headers = [(b"host", host.encode())]
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": headers}
+    scope["client"] = (client, 1)
     # In a thread of its own: the browser tests leave this one with a running event loop.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, app(scope, receive, send)).result()
-    assert sent[0]["status"] == status
+    return int(sent[0]["status"])
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "ours"),
+    [
+        ("https://faces.example", "faces.example", True),
+        ("https://faces.example", "faces.example:443", True),
+        ("http://faces.example:80", "faces.example", True),
+        ("https://FACES.example", "faces.example", True),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", True),
+        ("http://[::1]:8080", "[::1]:8080", True),
+        ("http://127.0.0.1:8081", "127.0.0.1:8080", False),
+        ("https://evil.example", "faces.example", False),
+        ("null", "faces.example", False),
+        ("https://faces.example.evil.example", "faces.example", False),
+        ("https://faces.example", "inner:8080", False),
+        ("https://known.example", "inner:8080", True),  # a proxy renames it; the name is allowed
+        ("https://other.below.example", "inner:8080", False),
+        ("https://@known.example", "inner:8080", False),
+    ],
+)
+def test_whose_pages_are_ours(origin: str, host: str, ours: bool) -> None:
+    hosts = security.Hosts(("known.example", "*.below.example"))
+    assert hosts.is_ours(origin, Headers({"host": host})) is ours
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "rest"),
+    [
+        ("/faces/regions", "/faces", "/regions"),
+        ("/faces/", "/faces", "/"),
+        ("/faces", "/faces", None),
+        ("/facesx/", "/faces", None),
+        ("/healthz", "", "/healthz"),
+    ],
+)
+def test_what_is_below_a_base_path(path: str, base: str, rest: str | None) -> None:
+    assert below(path, base) == rest
 
 
 def test_the_policy_lets_no_foreign_script_in() -> None:
