@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from bisenet.evaluation.pairs import Pair
     from bisenet.parser import FaceParser
     from bisenet.training.dataset import FaceFile
 
@@ -23,7 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", required=True, type=Path, metavar="DIR", help="images/ + masks/, or a release")
     add("--labels", default="celebamask-hq", choices=("celebamask-hq", "bisenet"))
-    add("--framing", choices=("auto", "whole"), default="whole")
+    add(
+        "--framing",
+        choices=("auto", "whole", "truth"),
+        default="whole",
+        help="faces searched, the photo as one face crop, or the box of the mask's face given",
+    )
+    add("--partial", action="store_true", help="masks leave classes open (252, 254, 255)")
+    add("--only", type=Path, metavar="FILE", help="only photos whose SHA-256 this list holds")
     add("--weights", default="default", help="a name, or a checkpoint's path")
     add("--engine", default="auto")
     add("--flip", action="store_true", help="average with the mirrored photo (twice the work)")
@@ -56,14 +64,19 @@ def run(args: argparse.Namespace) -> int:
     parser = FaceParser(weights=args.weights, engine=args.engine)
     if args.scenes is not None:
         return _run_scenes(args, parser, _spread(files, args.limit))
-    predict = predictor(parser, args.framing, args.flip)
+    truth_given = args.framing == "truth"
+    framing = "auto" if truth_given else args.framing
+    predict = predictor(parser, framing, args.flip)
     pairing = folder.find_pairs(args.data)
+    pairs = pairing.pairs if args.only is None else _listed(pairing.pairs, args.data, args.only)
     evaluation = folder.evaluate(
-        predict if args.flip else lambda image: parser.parse(image, framing=args.framing),
+        predict if args.flip else lambda image: parser.parse(image, framing=framing),
         args.data,
-        _spread(pairing.pairs, args.limit),
+        _spread(pairs, args.limit),
         args.labels,
         progress=_count,
+        partial=args.partial,
+        boxed=(lambda image, box: parser.parse(image, boxes=[box])) if truth_given else None,
     )
     left_out = (*pairing.problems, *evaluation.problems)
     for problem in left_out[:_SHOWN]:
@@ -76,8 +89,11 @@ def run(args: argparse.Namespace) -> int:
         "engine": str(parser.engine),
         "framing": args.framing,
         "flip": args.flip,
+        "partial": args.partial,
         "seconds": round(evaluation.seconds, 2),
         "worst": folder.worst(evaluation.per_image),
+        "looked_at": folder.shares_looked_at(evaluation),
+        "faces_found": folder.counted_faces(evaluation),
         "not_scored": {problem.name: problem.reason for problem in left_out},
     }
     if args.robustness:
@@ -94,6 +110,10 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report))
         return status
     print(as_table(evaluation.scores))
+    if framing == "auto":
+        print(f"faces found, photos: {report['faces_found']}")
+        looked = {name: share for name, share in report["looked_at"].items() if share < 1}
+        print(f"share of true pixels inside the faces' crops, where not 1: {looked}")
     if args.robustness:
         print("\n" + robustness.as_markdown(report["robustness"]))
     return status
@@ -103,6 +123,17 @@ def _spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
     if limit is None or limit >= len(items):
         return items
     return [items[i * len(items) // limit] for i in range(limit)]
+
+
+def _listed(pairs: Sequence[Pair], root: Path, path: Path) -> list[Pair]:
+    from bisenet.training.dataset import read_hashes
+    from bisenet.weights import file_hash
+
+    wanted = read_hashes(path)
+    chosen = [pair for pair in pairs if file_hash(root / pair.photo) in wanted]
+    if not chosen:
+        raise ValueError(f"None of the photos in {root} is in {path}.")
+    return chosen
 
 
 def _run_scenes(args: argparse.Namespace, parser: FaceParser, files: Sequence[FaceFile]) -> int:

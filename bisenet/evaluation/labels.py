@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BY_NAME, CLASSES, LABEL_ORDERS, label_lut
+from bisenet.partial_labels import PARTIAL, UNKNOWN
 
 IGNORE = 255
 ORDER_TITLES = {"celebamask-hq": "CelebAMask-HQ", "bisenet": "BiSeNet"}
@@ -44,14 +45,21 @@ class Labelling:
         return tuple(int(i) for i in np.flatnonzero((counts > 0) & ~self.known))
 
 
-def of_order(order: str) -> Labelling:
+def of_order(order: str, partial: bool = False) -> Labelling:
     """The labelling of a known data set.
+
+    Args:
+        partial: ids may also be the values of ``bisenet.partial_labels``, which stay as they are.
 
     Raises:
         ValueError: the order is not one of ``LABEL_ORDERS``.
     """
     lut = label_lut(order)
-    return Labelling(order, lut, lut != IGNORE)
+    known = lut != IGNORE
+    if partial:
+        values = [*PARTIAL, UNKNOWN]
+        lut[values], known[values] = values, True
+    return Labelling(order, lut, known)
 
 
 def of_mapping(classes: Mapping[int, int | None]) -> Labelling:

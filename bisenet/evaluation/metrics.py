@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, CLASSES, NUM_CLASSES
+from bisenet.partial_labels import possible_classes
 
 # A boundary pixel counts as found within this share of the diagonal (Csurka et al., BMVC 2013).
 BOUNDARY_TOLERANCE = 0.0075
@@ -28,6 +29,15 @@ def confusion_matrix(
     known = truth < classes
     pairs = truth[known].astype(np.int64) * classes + prediction[known]
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def partly_wrong(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pixels of each predicted class, ``(19,)``, of which a partly known truth says it is not.
+
+    Pixels whose truth is a class are not counted here: ``confusion_matrix`` has them.
+    """
+    among = (truth >= NUM_CLASSES) & ~possible_classes()[truth, prediction]
+    return np.bincount(prediction[among], minlength=NUM_CLASSES).astype(np.int64)
 
 
 def iou_and_f1(matrix: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -123,16 +133,20 @@ def mean_of(values: NDArray[np.float64]) -> float:
 class Scores:
     """Pooled counts that grow picture by picture.
 
-    ``images_with`` is the number of pictures whose truth shows each class.
+    ``images_with`` is the number of pictures whose truth shows each class. With ``partial``, the
+    truth may hold the values of ``bisenet.partial_labels``: a pixel counts for the classes that it
+    decides about, and a class that no truth shows has no score.
     """
 
     with_boundary: bool = True
+    partial: bool = False
 
     def __post_init__(self) -> None:
         self.images = 0
         self.confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
         self.boundary = np.zeros((NUM_CLASSES, 4), np.int64)
         self.images_with = np.zeros(NUM_CLASSES, np.int64)
+        self.wrong = np.zeros(NUM_CLASSES, np.int64)  # beside the confusion matrix
 
     def add(self, truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> float:
         """Count one picture, both ``(H, W)``; returns its own mIoU.
@@ -144,7 +158,12 @@ class Scores:
             raise ValueError(f"Truth is {truth.shape}, prediction {prediction.shape}.")
         matrix = confusion_matrix(truth, prediction)
         edges = boundary_counts(truth, prediction) if self.with_boundary else None
-        return self.add_counts(matrix, edges)
+        if not self.partial:
+            return self.add_counts(matrix, edges)
+        wrong = partly_wrong(truth, prediction)
+        self.wrong += wrong
+        self.add_counts(matrix, edges)
+        return mean_of(_of_partial(matrix, wrong)[0])
 
     def add_counts(self, matrix: NDArray[np.int64], edges: NDArray[np.int64] | None) -> float:
         """Count one picture from its ``confusion_matrix`` and ``boundary_counts``, as ``add``."""
@@ -155,15 +174,21 @@ class Scores:
             self.boundary += edges
         return mean_of(iou_and_f1(matrix)[0])
 
+    def iou_and_f1(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """IoU and F1 of each class, ``(19,)`` each; nan for a class without a score."""
+        if self.partial:
+            return _of_partial(self.confusion, self.wrong)
+        return iou_and_f1(self.confusion)
+
     @property
     def miou(self) -> float:
         """Mean IoU over the classes that occur, background among them."""
-        return mean_of(iou_and_f1(self.confusion)[0])
+        return mean_of(self.iou_and_f1()[0])
 
     @property
     def mean_f1(self) -> float:
         """Mean F1 over the foreground classes that occur."""
-        return mean_of(np.delete(iou_and_f1(self.confusion)[1], BACKGROUND))
+        return mean_of(np.delete(self.iou_and_f1()[1], BACKGROUND))
 
     @property
     def mean_boundary_f1(self) -> float:
@@ -172,7 +197,7 @@ class Scores:
 
     def as_dict(self) -> dict[str, object]:
         """Everything, ready for JSON; a class that does not occur has null scores."""
-        iou, f1 = iou_and_f1(self.confusion)
+        iou, f1 = self.iou_and_f1()
         edges = boundary_f1(self.boundary)
         result: dict[str, object] = {
             "images": self.images,
@@ -194,6 +219,14 @@ class Scores:
             per_class[c.name] = row
         result["per_class"] = per_class
         return result
+
+
+def _of_partial(
+    matrix: NDArray[np.int64], wrong: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    truth = matrix.sum(1)
+    scores = from_marginals(np.diag(matrix), truth, matrix.sum(0) + wrong)
+    return (np.where(truth > 0, scores[0], np.nan), np.where(truth > 0, scores[1], np.nan))
 
 
 def _number(value: float) -> float | None:
