@@ -100,3 +100,14 @@ def label_lut(order: str) -> NDArray[np.uint8]:
     for position, name in enumerate(LABEL_ORDERS[order]):
         lut[position] = BY_NAME[name].id
     return lut
+
+
+def order_lut(order: str) -> NDArray[np.uint8]:
+    """Look-up table, shape ``(256,)``, from our ids to another data set's; others stay as they are.
+
+    Raises:
+        ValueError: the order is not one of ``LABEL_ORDERS``.
+    """
+    inverse = np.arange(256, dtype=np.uint8)
+    inverse[label_lut(order)[:NUM_CLASSES]] = np.arange(NUM_CLASSES, dtype=np.uint8)
+    return inverse

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.engines import ENGINES, EngineError, open_engine
+from bisenet.engines.exported import export_onnx
 from bisenet.threads import thread_count
 
 Batch = NDArray[np.float32]
@@ -114,7 +114,7 @@ def _onnx_runtime(weights: str, threads: int) -> Contestant:
     options.log_severity_level = 3
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bisenet.onnx"
-        _export_onnx(weights, path)
+        export_onnx(weights, path)
         session = onnxruntime.InferenceSession(
             os.fspath(path), options, providers=["CPUExecutionProvider"]
         )
@@ -122,36 +122,6 @@ def _onnx_runtime(weights: str, threads: int) -> Contestant:
     return Contestant(
         ONNX_RUNTIME, "f32", "cpu", threads, what, lambda batch: session.run(None, {"x": batch})
     )
-
-
-def _export_onnx(weights: str, path: Path) -> None:
-    import torch
-    from torch import Tensor, nn
-
-    from bisenet.weights import load_model
-
-    class MainHead(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = load_model(weights)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.model.forward_heads(x)[0]
-
-    axes = {0: "n", 2: "h", 3: "w"}
-    with warnings.catch_warnings():
-        # The new exporter needs one package more and gives the same graph.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            MainHead().eval(),
-            (torch.zeros(1, 3, 64, 64),),
-            os.fspath(path),
-            input_names=["x"],
-            output_names=["logits"],
-            dynamic_axes={"x": axes, "logits": axes},
-            opset_version=17,
-            dynamo=False,
-        )
 
 
 def _installed(*packages: str) -> bool:

@@ -1,34 +1,43 @@
-"""``python -m bisenet weights list | add FILE | quantise --data DIR``."""
+"""``python -m bisenet weights list | add FILE | quantise [NAME] --data DIR | export NAME``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "List the selectable weights, or add a checkpoint."
+HELP = "List the selectable weights, add a checkpoint, make int8, or export a network."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | add | quantise")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="list | add | quantise | export"
+    )
     actions.add_parser("list", help="show every selectable set of weights")
     add = actions.add_parser("add", help="check, convert to safetensors and record a checkpoint")
     add.add_argument("file", type=Path, metavar="FILE", help="a .pth, .ckpt, .safetensors...")
     add.add_argument("--name", help="what to call it; by default the file's stem")
     quantise = actions.add_parser(
-        "quantise", help="make the int8 form of the default weights (takes NNCF; minutes)"
+        "quantise", help="make the int8 form of weights (takes NNCF; a minute)"
     )
+    quantise.add_argument("name", nargs="?", default="default", help="a name of weights list")
     quantise.add_argument("--data", required=True, type=Path, help="train faces: DIR or DIR/images")
     quantise.add_argument("--faces", type=int, default=100, help="how many to calibrate on")
     quantise.add_argument("--force", action="store_true", help="also where it is up to date")
+    export = actions.add_parser("export", help="write a network as ONNX or OpenVINO, and check it")
+    export.add_argument("name", nargs="?", default="default", help="a name, or a file's path")
+    export.add_argument("--onnx", type=Path, metavar="FILE", help="NAME.onnx")
+    export.add_argument("--openvino", type=Path, metavar="FILE", help="NAME.xml, a .bin beside it")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, add or quantise."""
+    """List, add, quantise or export."""
     from bisenet import weights
 
     if args.action == "quantise":
         return _quantise(args)
+    if args.action == "export":
+        return _export(args)
     if args.action == "add":
         entry = weights.add(args.file, args.name)
         print(f"Added {entry.name}: {entry.backbone}, {entry.classes} classes, {entry.path}")
@@ -41,13 +50,38 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _export(args: argparse.Namespace) -> int:
+    from bisenet.engines import exported
+
+    if args.onnx is None and args.openvino is None:
+        raise ValueError("Name a file: --onnx NAME.onnx, --openvino NAME.xml, or both.")
+    status = 0
+    for path, suffix, write in (
+        (args.onnx, ".onnx", exported.export_onnx),
+        (args.openvino, ".xml", exported.export_openvino),
+    ):
+        if path is None:
+            continue
+        if path.suffix != suffix:
+            raise ValueError(f"{path}: the file's name must end in {suffix}.")
+        if not path.parent.is_dir():
+            raise ValueError(f"{path.parent} is no folder.")
+        write(args.name, path)
+        off = exported.difference(args.name, path)
+        print(f"{path}: read back, its logits differ from torch's by {off:.1e} of their norm")
+        status |= off > exported.TOLERANCE
+    return int(status)
+
+
 def _quantise(args: argparse.Namespace) -> int:
     from bisenet.training import quantise
+    from bisenet.weights import resolve
 
-    if quantise.is_current() and not args.force:
-        print("The default weights already have an int8 form that was made from them.")
+    name = resolve(args.name).name
+    if quantise.is_current(args.name) and not args.force:
+        print(f"{name} already has an int8 form that was made from it.")
         return 0
-    made = quantise.quantise(args.data, faces=args.faces)
+    made = quantise.quantise(args.data, args.name, faces=args.faces)
     print(f"{made.path}: {made.size / 2**20:.1f} MB")
     if made.agreement is not None:
         print(f"{made.agreement:.2%} of the pixels of held-out faces are labelled as in f32")

@@ -17,7 +17,12 @@ def why_not_int8(entry: weights.WeightsInfo) -> str:
     The file's own hash is checked when it is read, not here.
     """
     if not entry.int8_file:
-        return f"the weights {entry.name} have no int8 form (it is made for shipped weights alone)"
+        how = (
+            f"python -m bisenet weights quantise {entry.name} --data FACES makes it"
+            if entry.sha256
+            else "it is made for weights that were added"
+        )
+        return f"the weights {entry.name} have no int8 form ({how})"
     if entry.int8_of != entry.sha256:
         return f"the int8 file of {entry.name} was made from other weights than these"
     if not (entry.path.parent / entry.int8_file).is_file():

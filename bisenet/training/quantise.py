@@ -1,4 +1,4 @@
-"""Post-training quantisation of the default weights to int8, at build time, with NNCF.
+"""Post-training quantisation of weights to int8, at build time, with NNCF.
 
     python -m bisenet weights quantise --data ../shared/data/celebamask-mini/train
 
@@ -56,16 +56,16 @@ class Quantised:
 
 
 def quantise(data: Path, name: str = "default", faces: int = CALIBRATION_FACES) -> Quantised:
-    """Make the int8 form of shipped weights and record it in their manifest.
+    """Make the int8 form of weights and record it in their manifest.
 
     Args:
         data: a folder of faces that the weights were trained on, or its ``images`` folder. Where
             ``../val/images`` stands beside it, agreement with f32 is measured there.
-        name: shipped weights; added ones have no int8 form.
+        name: weights of a manifest, shipped or added.
         faces: how many faces to calibrate on, evenly spread, half of them varied.
 
     Raises:
-        ValueError: there are no faces, NNCF is not installed, or these are not shipped weights.
+        ValueError: there are no faces, NNCF is not installed, or no manifest has these weights.
         WeightsError: the weights cannot be loaded.
     """
     try:
@@ -77,8 +77,11 @@ def quantise(data: Path, name: str = "default", faces: int = CALIBRATION_FACES) 
     from bisenet.engines.openvino_graph import build_graph
 
     entry, state = read_state(name)
-    if entry.path.parent != weights.weights_dir():
-        raise ValueError(f"{entry.name} are not shipped weights: int8 is made for those alone.")
+    if not entry.sha256:
+        raise ValueError(
+            f"{entry.path.name} is in no manifest, where its int8 form would be recorded. Add it "
+            f"first: python -m bisenet weights add {entry.path.name}"
+        )
     files = _spread(_images(data), faces)
     graph = build_graph(state, entry.backbone, entry.spatial_path)
     images = list(_calibration(files, entry.input_size))
@@ -101,7 +104,7 @@ def quantise(data: Path, name: str = "default", faces: int = CALIBRATION_FACES) 
         xml = Path(scratch) / "model.xml"
         ov.save_model(quantised, xml, compress_to_fp16=False)
         write_quantised(target, xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
-    record(weights.weights_dir() / "manifest.toml", entry, target)
+    record(entry.path.parent / "manifest.toml", entry, target)
     checks = data.parent / "val" if data.name != "images" else data.parent.parent / "val"
     agreement = None
     if checks.is_dir():
