@@ -6,12 +6,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bisenet.commands import benchmark, evaluate, label, parse, train, train_finder, weights
+from bisenet.commands import (
+    benchmark,
+    consistency,
+    evaluate,
+    label,
+    parse,
+    train,
+    train_finder,
+    weights,
+)
 
 _COMMANDS = {
     "parse": parse,
     "evaluate": evaluate,
     "benchmark": benchmark,
+    "consistency": consistency,
     "label": label,
     "train": train,
     "train-finder": train_finder,
