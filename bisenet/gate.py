@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 RUNNING, WAITING = 2, 32
+# Who waits is asked this often whether they are still there.
+LOOK_SECONDS = 1.0
 
 
 class GateFull(RuntimeError):
@@ -23,11 +26,19 @@ class GateFull(RuntimeError):
 
 @dataclass(eq=False)
 class _Ticket:
-    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer."""
+    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer.
+
+    ``moved`` is when their work, once inside, last made progress (``time.monotonic``).
+    """
 
     places: int
     watches: bool
     news: threading.Event = field(default_factory=threading.Event)
+    moved: float = 0.0
+
+    def move(self) -> None:
+        """The work inside has made progress."""
+        self.moved = time.monotonic()
 
 
 class Gate:
@@ -47,13 +58,22 @@ class Gate:
         self.max_waiting = max_waiting
         self._lock = threading.Lock()
         self._queue: deque[_Ticket] = deque()
-        self._running = 0
+        self._inside: set[_Ticket] = set()
         self._taken = 0
 
     @property
     def running(self) -> int:
         """How many are inside."""
-        return self._running
+        return len(self._inside)
+
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the running parse that has stood still longest has; 0 where none runs."""
+        return max(self._standing(), default=0.0)
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether all that runs has stood still for so long: then nobody's turn will ever come."""
+        return min(self._standing(), default=0.0) >= seconds
 
     @property
     def waiting(self) -> int:
@@ -63,13 +83,18 @@ class Gate:
     @contextmanager
     def admit(
         self, on_position: Callable[[int], None] | None = None, places: int = 1
-    ) -> Iterator[None]:
+    ) -> Iterator[Callable[[], None]]:
         """Wait for a turn, then hold it for the block.
 
         Args:
             on_position: called from the waiting thread with its place in the queue (1 is next)
-                each time that changes, and with 0 when its turn has come.
+                each time that changes and at least every second, and with 0 when its turn has
+                come. Who has left raises there, and loses the place.
             places: how many of those that may run this one counts for; all, where it is more.
+
+        Yields:
+            A function to call whenever the work has made progress: work that makes none for long
+            is taken for hung (``stalled_seconds``).
 
         Raises:
             GateFull: at once, when the queue is full.
@@ -79,10 +104,10 @@ class Gate:
         try:
             if told and on_position is not None:
                 on_position(0)
-            yield
+            yield ticket.move
         finally:
             with self._lock:
-                self._running -= 1
+                self._inside.discard(ticket)
                 self._taken -= ticket.places
                 self._wake()
 
@@ -94,11 +119,12 @@ class Gate:
                 return 0
             if len(self._queue) >= self.max_waiting:
                 raise GateFull(
-                    f"{self._running} photos are being parsed and {len(self._queue)} wait. "
+                    f"{len(self._inside)} photos are being parsed and {len(self._queue)} wait. "
                     "Try again in a moment."
                 )
             self._queue.append(ticket)
         told = 0
+        look = False
         try:
             while True:
                 with self._lock:
@@ -109,12 +135,12 @@ class Gate:
                         self._wake()
                         return told
                     ticket.news.clear()
-                if place != told and on_position is not None:
+                if (place != told or look) and on_position is not None:
                     # Outside the lock: drawing a place in a page may take its time, or raise when
                     # the person has left.
                     told = place
                     on_position(place)
-                ticket.news.wait()
+                look = not ticket.news.wait(LOOK_SECONDS)
         except BaseException:
             with self._lock:
                 if ticket in self._queue:
@@ -126,8 +152,15 @@ class Gate:
         return self._taken + ticket.places <= self.max_running
 
     def _let_in(self, ticket: _Ticket) -> None:
-        self._running += 1
+        ticket.move()
+        self._inside.add(ticket)
         self._taken += ticket.places
+
+    def _standing(self) -> list[float]:
+        """Seconds since each of those inside last made progress."""
+        now = time.monotonic()
+        with self._lock:
+            return [now - ticket.moved for ticket in self._inside]
 
     def _wake(self) -> None:
         """Wake whoever is next, and those who want to see their place; the others sleep on.

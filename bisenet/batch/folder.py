@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from bisenet import export
-from bisenet.batch.photo import TIDY, Parse, ParsedPhoto, parse_photo
+from bisenet.batch.photo import TIDY, Parse, ParsedPhoto, measured
 from bisenet.batch.sources import Source
 from bisenet.regions import measure_regions
 
@@ -69,7 +69,7 @@ class Folder:
             return Outcome(folder, True, before["regions"], 0.0, tuple(before["notices"]))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARK).unlink(missing_ok=True)
-        parsed = parse_photo(data, source.name, parse)
+        parsed = parse(data, lambda photo, parsing: measured(photo, parsing, source.name))
         regions = self._write(folder, parsed)
         _write_mark(
             folder,

@@ -7,8 +7,6 @@ instead.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import time
 
@@ -18,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bisenet.cgroup import memory_limit
-from bisenet.memory import resident_bytes
+from bisenet.memory import give_back, resident_bytes
 
 # Of the container's memory: what parses that run meanwhile may need stays free.
 SHARE = 0.8
@@ -27,14 +25,6 @@ LARGE = 1 << 20
 # Seconds between two searches for memory that can be given back: each takes a while.
 _PAUSE = 5.0
 LOG = logging.getLogger("bisenet.server")
-
-
-def give_back_memory() -> None:
-    """Return what Python and the C library keep for later to the system."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
-    if trim is not None:
-        trim(0)
 
 
 class Headroom:
@@ -71,7 +61,7 @@ class Headroom:
         most = SHARE * self._limit - self._arriving - size
         if resident_bytes() > most and time.monotonic() > self._given_back + _PAUSE:
             self._given_back = time.monotonic()
-            await run_in_threadpool(give_back_memory)
+            await run_in_threadpool(give_back)
         return resident_bytes() <= most
 
 

@@ -64,6 +64,11 @@ class Metrics:
             ("queue_running", "Parses that run.", lambda: float(gate.running)),
             ("queue_waiting", "Parses that wait: the queue's depth.", lambda: float(gate.waiting)),
             ("queue_limit", "Parses that may wait.", lambda: float(gate.max_waiting)),
+            (
+                "parse_stalled_seconds",
+                "Since the running parse that has stood still longest last made progress; 0: none.",
+                lambda: gate.stalled_seconds,
+            ),
             ("sessions", "Browsers that are connected to the dashboard.", active_sessions),
         ):
             Gauge(f"bisenet_{name}", text, registry=self.registry).set_function(value)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bisenet.environment import OTHER_ENGINES, flag
+
 LogFormat = Literal["json", "text"]
 
 # Every variable that a manifest, the Dockerfile or a person may set, and what it means. A test
@@ -24,6 +26,9 @@ VARIABLES: dict[str, str] = {
     "BISENET_VIEWS_MB": "MB of parsed photos kept for all sessions (a quarter of the memory)",
     "BISENET_DRAIN_SECONDS": "after SIGTERM: not ready, but still answering, for this long (5)",
     "BISENET_SHUTDOWN_SECONDS": "after SIGTERM: gone by then, whatever still runs (30)",
+    "BISENET_STALL_SECONDS": "a parse without progress for so long hangs: /healthz fails (60)",
+    "BISENET_OTHER_ENGINES": "true: the API and the pages may open engines besides the server's "
+    "own, and Timing may measure (false)",
     "BISENET_BODY_SECONDS": "the time that a photo may take to arrive (60)",
     "BISENET_ALLOWED_HOSTS": "comma-separated host names that are answered (any)",
     "BISENET_HTTPS": "true when people come by https: adds Strict-Transport-Security (false)",
@@ -46,6 +51,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     https: bool = False
     log_format: LogFormat = "json"
+    stall_seconds: float = 60.0
+    other_engines: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -60,13 +67,15 @@ class Settings:
             weights=environ.get("BISENET_WEIGHTS", "default"),
             drain_seconds=_number(environ, "BISENET_DRAIN_SECONDS", 5, 0, 600),
             shutdown_seconds=_number(environ, "BISENET_SHUTDOWN_SECONDS", 30, 1, 3600),
+            stall_seconds=_number(environ, "BISENET_STALL_SECONDS", 60, 1, 3600),
+            other_engines=flag(OTHER_ENGINES, environ),
             body_seconds=_number(environ, "BISENET_BODY_SECONDS", 60, 1, 3600),
             allowed_hosts=tuple(
                 host.strip().lower()
                 for host in environ.get("BISENET_ALLOWED_HOSTS", "").split(",")
                 if host.strip()
             ),
-            https=environ.get("BISENET_HTTPS", "").lower() in ("1", "true", "yes"),
+            https=flag("BISENET_HTTPS", environ),
             log_format=_log_format(environ),
         )
         if settings.drain_seconds >= settings.shutdown_seconds:
