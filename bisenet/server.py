@@ -203,7 +203,10 @@ def main() -> int:
     LOG.info("stopped")
     code = 0 if server.started else 3
     loading = any(thread.name == _WARM and thread.is_alive() for thread in threading.enumerate())
-    if loading or process_gate().running:
+    hung = process_gate().running > 0
+    if hung:
+        code = code or 1
+    if loading or hung:
         # Told to go while the network loads, or while a parse hangs: taking the interpreter down
         # under a thread in native code would abort the process, or wait for it for ever.
         logging.shutdown()

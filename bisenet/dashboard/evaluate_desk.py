@@ -164,7 +164,8 @@ def clear() -> None:
     """Let the files and all that was found go."""
     desk().cancel()
     desk().forget_view()
-    st.session_state[_DESK] = Desk()
+    # Not replaced: Streamlit would keep the former value until the page runs once more.
+    del st.session_state[_DESK]
 
 
 def _forget_views(owner: object) -> None:

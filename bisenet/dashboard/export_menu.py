@@ -78,6 +78,11 @@ def export_menu(view: View, stem: str, looked_at: ViewState) -> None:
         _zip(view, stem)
 
 
+def clear() -> None:
+    """Let the ZIP go that was made last."""
+    st.session_state.pop(_ZIP, None)
+
+
 def _zip(view: View, stem: str) -> None:
     if st.button("Make a ZIP of everything", icon=":material/folder_zip:", key="make-zip"):
         bar = st.progress(0.0, "Starting…")

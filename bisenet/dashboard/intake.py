@@ -6,8 +6,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import MAX_ARCHIVE_BYTES
-from bisenet.dashboard import shell
+from bisenet.dashboard import shell, upload_store
 from bisenet.dashboard.gallery import Gallery, StoredPhoto
+from bisenet.gate import GateFull
 from bisenet.images import EXTENSIONS, MAX_BYTES, ImageError, display_name
 
 _PROBLEMS = "intake_problems"
@@ -34,6 +35,13 @@ def intake() -> None:
         st.error(problem, icon=":material/broken_image:")
 
 
+def clear() -> None:
+    """Empty the upload box, close the camera, and forget what was wrong with the last files."""
+    st.session_state.pop(_PROBLEMS, None)
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    st.session_state["camera_on"] = False
+
+
 def zip_limit_mb() -> int:
     """The largest zip that can be sent, MB: our limit, or the server's where that is smaller."""
     return min(MAX_ARCHIVE_BYTES // 2**20, int(st.get_option("server.maxUploadSize")))
@@ -45,7 +53,7 @@ def take(files: list[tuple[str, bytes]], gallery: Gallery) -> list[str]:
     for name, data in files:
         try:
             dropped = gallery.add(StoredPhoto.from_bytes(data, name))
-        except ImageError as error:
+        except (ImageError, GateFull) as error:
             problems.append(f"**{_plain(display_name(name))}** was not added. {error}")
             continue
         problems.extend(
@@ -60,6 +68,7 @@ def _take_uploads(key: str) -> None:
     files: list[UploadedFile] = st.session_state.get(key) or []
     if files:
         _keep([(file.name, file.getvalue()) for file in files])
+        upload_store.forget(files)
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
@@ -68,6 +77,7 @@ def _take_snapshot() -> None:
     if snapshot is not None:
         count = len(shell.gallery().photos) + 1
         _keep([(f"Camera {count}.jpg", snapshot.getvalue())])
+        upload_store.forget([snapshot])
 
 
 def _keep(files: list[tuple[str, bytes]]) -> None:

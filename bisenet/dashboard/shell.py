@@ -52,6 +52,12 @@ def gallery() -> Gallery:
     return kept
 
 
+def clear() -> None:
+    """Forget this session's photos, and the mark by which its timings are told from others'."""
+    gallery().clear()
+    st.session_state.pop("session_mark", None)
+
+
 def sidebar() -> None:
     """Weights and privacy, on every page."""
     with st.sidebar:

@@ -138,6 +138,14 @@ def inside(weights: str) -> None:
         _profile(job.result)
 
 
+def clear() -> None:
+    """Stop this session's measurements and let go of what they brought."""
+    for key in (_BENCHMARK, _PROFILE):
+        job = st.session_state.pop(key, None)
+        if job is not None:
+            job.cancel()
+
+
 def _allowed() -> bool:
     """Whether this server measures; where it does not, who can and how."""
     if other_engines():

@@ -2,8 +2,8 @@
 
     python -m tests.drills.memory --sessions 3 --photos 20 --megapixels 12 --views 300
 
-Prints what the server holds after every tenth photo, at the end, and after everyone has asked to
-forget everything.
+Prints what the server holds after every fifth photo of each session, at the end, and after
+everyone has asked to forget everything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import io
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def main() -> int:
     args = parser.parse_args()
     files = photos(args.sessions * args.photos, args.megapixels, args.format)
     with tempfile.TemporaryDirectory() as folder:
-        env = {"BISENET_VIEWS_MB": str(args.views)}
+        env = {"BISENET_VIEWS_MB": str(args.views), "BISENET_THREADS": "2"}
         server = Replica(Path(folder) / "server.log", env).start()
         try:
             server.wait_ready()
@@ -64,11 +65,17 @@ def main() -> int:
             print(f"ready: {ready:.0f} MB")
             people = [PageClient(server.url) for _ in range(args.sessions)]
             began = time.monotonic()
-            for number, data in enumerate(files):
-                people[number % len(people)].upload(f"{number}.jpg", data)
-                if number % 10 == 9 or number == len(files) - 1:
-                    held, peak = status(pid, "VmRSS"), status(pid, "VmHWM")
-                    print(f"{number + 1} photos: {held:.0f} MB, at most {peak:.0f}", flush=True)
+
+            def add(person: int) -> None:
+                for number, data in enumerate(files[person :: len(people)], start=1):
+                    people[person].upload(f"{number}.jpg", data)
+                    if person == 0 and number % 5 == 0:
+                        held, peak = status(pid, "VmRSS"), status(pid, "VmHWM")
+                        print(f"{number} of each: {held:.0f} MB, at most {peak:.0f}", flush=True)
+
+            # Side by side, as people come: two at once keep more than one after another.
+            with ThreadPoolExecutor(len(people)) as threads:
+                list(threads.map(add, range(len(people))))
             print(f"{(time.monotonic() - began) / len(files):.2f} s a photo")
             sent = sum(len(data) for data in files) / 1e6
             expected = ready + sent + args.views * 2**20 / 1e6

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -25,12 +26,15 @@ class PageClient:
             cookies = answer.headers.get_all("set-cookie") or []
         found = re.search(r"_streamlit_xsrf=([^;]+)", " ".join(cookies))
         self._xsrf = found[1] if found else ""
-        self._socket = connect(
-            f"ws://{self._host}/_stcore/stream",
-            subprotocols=["streamlit", self._xsrf or "-"],  # type: ignore[list-item]
-            additional_headers={"Origin": base, "Cookie": f"_streamlit_xsrf={self._xsrf}"},
-            max_size=None,
-            open_timeout=60,
+        self._open = ExitStack()
+        self._socket = self._open.enter_context(
+            connect(
+                f"ws://{self._host}/_stcore/stream",
+                subprotocols=["streamlit", self._xsrf or "-"],  # type: ignore[list-item]
+                additional_headers={"Origin": base, "Cookie": f"_streamlit_xsrf={self._xsrf}"},
+                max_size=None,
+                open_timeout=60,
+            )
         )
         self.media: set[str] = set()
         self.widgets: dict[str, str] = {}
@@ -83,7 +87,7 @@ class PageClient:
 
     def close(self) -> None:
         """Leave."""
-        self._socket.close()
+        self._open.close()
 
     def _answers(self) -> Iterator[ForwardMsg]:
         deadline = time.monotonic() + 120
