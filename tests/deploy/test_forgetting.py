@@ -1,4 +1,4 @@
-"""The addresses under which a photo's pictures were served are gone with "Forget everything now"."""
+"""Old addresses of a photo's pictures answer 404 after "Forget everything now"."""
 
 from __future__ import annotations
 
