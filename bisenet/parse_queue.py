@@ -128,7 +128,12 @@ def place(
             yield
 
 
-def draft(data: bytes, side: int, gate: Gate | None = None) -> Photo:
+def draft(
+    data: bytes,
+    side: int,
+    on_position: Callable[[int], None] | None = None,
+    gate: Gate | None = None,
+) -> Photo:
     """A small copy of a photo: ``side`` pixels or more on its shorter side, where it has as many.
 
     A JPEG is decoded at an eighth of its size and takes no place. What has to be decoded whole,
@@ -140,7 +145,7 @@ def draft(data: bytes, side: int, gate: Gate | None = None) -> Photo:
     """
     if _scales(data):
         return read_photo(data, side)
-    with place(pixels_of(data), gate=gate):
+    with place(pixels_of(data), on_position, gate=gate):
         photo = read_photo(data, side)
         small = Image.fromarray(photo.pixels)
         small.thumbnail((2 * side, 2 * side))

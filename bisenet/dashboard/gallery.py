@@ -50,14 +50,16 @@ class StoredPhoto:
     notices: tuple[str, ...]
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str) -> StoredPhoto:
+    def from_bytes(
+        cls, data: bytes, name: str, on_position: Callable[[int], None] | None = None
+    ) -> StoredPhoto:
         """Decode a small copy, to check the file and to make the thumbnail.
 
         Raises:
             ImageError: not an image, damaged, empty, or too large.
             GateFull: it has to be decoded whole, and too many wait for that already.
         """
-        photo = parse_queue.draft(data, THUMBNAIL_PX)
+        photo = parse_queue.draft(data, THUMBNAIL_PX, on_position)
         width, height = upright_size(data)
         small = photo.image
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

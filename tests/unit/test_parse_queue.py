@@ -104,7 +104,7 @@ def test_drafts(portrait: Image.Image, kind: str) -> None:
     form, options = ("JPEG", {"progressive": True}) if kind == "progressive" else (kind, {})
     data = encoded(large, form, **options)
     gate, made = Gate(1), list[Photo]()
-    thread = threading.Thread(target=lambda: made.append(parse_queue.draft(data, 96, gate)))
+    thread = threading.Thread(target=lambda: made.append(parse_queue.draft(data, 96, gate=gate)))
     with gate.admit():
         thread.start()
         thread.join(0.5 if kind == "JPEG" else 0.2)
@@ -120,6 +120,6 @@ def test_drafts(portrait: Image.Image, kind: str) -> None:
 def test_a_cut_off_photo_is_refused_in_its_draft_too(portrait: Image.Image) -> None:
     data = encoded(portrait.resize((800, 600)), "JPEG")
     with pytest.raises(ImageError, match="damaged"):
-        parse_queue.draft(data[: len(data) // 2], 96, Gate(1))
+        parse_queue.draft(data[: len(data) // 2], 96, gate=Gate(1))
     with pytest.raises(ImageError, match="not an image"):
-        parse_queue.draft(b"no photo", 96, Gate(1))
+        parse_queue.draft(b"no photo", 96, gate=Gate(1))
