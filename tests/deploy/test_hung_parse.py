@@ -26,8 +26,10 @@ def hanging(tmp_path: Path) -> Iterator[Replica]:
     env = {"BISENET_STALL_SECONDS": str(STALL_SECONDS), "BISENET_DRAIN_SECONDS": "1"}
     program = str(Path(__file__).with_name("hanging_server.py"))
     replica = Replica(tmp_path / "server.log", env, program=(program,)).start()
-    yield replica.wait_ready()
-    replica.kill()
+    try:
+        yield replica.wait_ready()
+    finally:
+        replica.kill()
 
 
 def metric(replica: Replica, name: str) -> float:
