@@ -18,13 +18,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bisenet.batch import manners
+from bisenet import parse_queue
 from bisenet.commands import evaluate as command
 from bisenet.dashboard.evaluate_desk import Desk
 from bisenet.evaluation import report, sources
 from bisenet.evaluation.run import Outcome
-from bisenet.parsing import Parsing
-from bisenet.turns import parse_in_turn
 from tests.app.test_explore import texts
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
 
@@ -169,16 +167,16 @@ def test_the_scores_are_those_of_the_command(
 def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on, calls = threading.Event(), []
+    go_on, calls, real = threading.Event(), [], parse_queue.parse
 
-    def slow(*args: Any, **options: Any) -> Parsing:
+    def slow(*args: Any, **options: Any) -> Any:
         """A real parse; after the second photo it waits to be stopped."""
         calls.append(1)
         if len(calls) > 2:
             go_on.wait(DEADLINE_S)
-        return parse_in_turn(*args, **options)
+        return real(*args, **options)
 
-    monkeypatch.setattr(manners, "parse_in_turn", slow)
+    monkeypatch.setattr(parse_queue, "parse", slow)
     bring(page, zipped(files_of(5)))
     page.button(key="evaluate-start").click().run()
     settled(page, lambda: len(calls) > 2)
@@ -192,8 +190,8 @@ def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
     go_on.set()
     settled(page, lambda: not desk_of(page).busy)
     outcome = outcome_of(page)
-    assert (len(outcome.photos), len(outcome.problems), outcome.stopped) == (3, 2, True)
-    assert "The run was stopped: 3 of 5 photos are scored" in texts(page)
+    assert (len(outcome.photos), len(outcome.problems), outcome.stopped) == (2, 3, True)
+    assert "The run was stopped: 2 of 5 photos are scored" in texts(page)
     assert metrics(page)["mIoU"].endswith("%")
 
 
