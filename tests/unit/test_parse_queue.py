@@ -123,3 +123,30 @@ def test_a_cut_off_photo_is_refused_in_its_draft_too(portrait: Image.Image) -> N
         parse_queue.draft(data[: len(data) // 2], 96, gate=Gate(1))
     with pytest.raises(ImageError, match="not an image"):
         parse_queue.draft(b"no photo", 96, gate=Gate(1))
+
+
+@pytest.mark.parametrize("key", ["session", "client"])
+def test_clients_take_turns(key: str) -> None:
+    gate, order, threads = Gate(1), list[str](), list[threading.Thread]()
+
+    def ask(who: str) -> None:
+        with pytest.raises(ImageError):
+            parse_queue.parse(
+                io.BytesIO(b"no photo"),
+                FaceParser.__new__(FaceParser),
+                parse_queue.parsing_alone,
+                on_position=lambda place: None if place else order.append(who),
+                gate=gate,
+                session=who if key == "session" else "one for all",
+                client=who if key == "client" else "",
+            )
+
+    with gate.admit(client="greedy"):
+        for count, who in enumerate(["greedy", "greedy", "polite"], start=1):
+            threads.append(threading.Thread(target=ask, args=(who,)))
+            threads[-1].start()
+            while gate.waiting < count:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert order == ["polite", "greedy", "greedy"]
