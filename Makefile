@@ -51,6 +51,7 @@ drills: $(VENV)/.dev
 	$(PY) tests/drills/sockets.py
 	$(PY) tests/drills/clients.py
 	$(PY) tests/drills/waves.py
+	$(PY) -m tests.drills.memory
 
 # checkov's dependencies are many and its own, so it lives apart.
 validators: .venv-validators/.done

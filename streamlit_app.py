@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from bisenet.dashboard import script_runs, shell
+from bisenet.dashboard import forgetting, script_runs, shell
 
 PICTURES = Path(shell.__file__).parent
 st.set_page_config(
@@ -31,6 +31,7 @@ wanted = shell.wanted_page()
 if wanted:
     st.switch_page(wanted, query_params=st.query_params.to_dict())
 shell.sidebar()
+forgetting.button()
 try:
     with script_runs.turn():
         page.run()

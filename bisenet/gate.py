@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from functools import cache
 from bisenet.fairness import Rounds
 
 RUNNING, WAITING = 2, 32
+# Who waits is asked this often whether they are still there.
+LOOK_SECONDS = 1.0
 
 
 class GateFull(RuntimeError):
@@ -25,13 +28,21 @@ class GateFull(RuntimeError):
 
 @dataclass(eq=False)
 class _Ticket:
-    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer."""
+    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer.
+
+    ``moved`` is when their work, once inside, last made progress (``time.monotonic``).
+    """
 
     places: int
     watches: bool
     client: str = ""
     start: float = 0.0
     news: threading.Event = field(default_factory=threading.Event)
+    moved: float = 0.0
+
+    def move(self) -> None:
+        """The work inside has made progress."""
+        self.moved = time.monotonic()
 
 
 class Gate:
@@ -52,13 +63,22 @@ class Gate:
         self._lock = threading.Lock()
         self._queue: deque[_Ticket] = deque()
         self._rounds = Rounds()
-        self._running = 0
+        self._inside: set[_Ticket] = set()
         self._taken = 0
 
     @property
     def running(self) -> int:
         """How many are inside."""
-        return self._running
+        return len(self._inside)
+
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the running parse that has stood still longest has; 0 where none runs."""
+        return max(self._standing(), default=0.0)
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether all that runs has stood still for so long: then nobody's turn will ever come."""
+        return min(self._standing(), default=0.0) >= seconds
 
     @property
     def waiting(self) -> int:
@@ -71,15 +91,20 @@ class Gate:
         on_position: Callable[[int], None] | None = None,
         places: int = 1,
         client: str = "",
-    ) -> Iterator[None]:
+    ) -> Iterator[Callable[[], None]]:
         """Wait for a turn, then hold it for the block.
 
         Args:
             on_position: called from the waiting thread with its place in the queue (1 is next)
-                each time that changes, and with 0 when its turn has come.
+                each time that changes and at least every second, and with 0 when its turn has
+                come. Who has left raises there, and loses the place.
             places: how many of those that may run this one counts for; all, where it is more.
             client: whose it is. Clients take turns, and none waits with more than are left free;
                 those of an empty client go by arrival.
+
+        Yields:
+            A function to call whenever the work has made progress: work that makes none for long
+            is taken for hung (``stalled_seconds``).
 
         Raises:
             GateFull: at once, when the queue is full, or full of this client's.
@@ -90,10 +115,10 @@ class Gate:
         try:
             if told and on_position is not None:
                 on_position(0)
-            yield
+            yield ticket.move
         finally:
             with self._lock:
-                self._running -= 1
+                self._inside.discard(ticket)
                 self._taken -= ticket.places
                 self._wake()
 
@@ -108,7 +133,7 @@ class Gate:
             own = sum(other.client == ticket.client for other in self._queue)
             if free <= 0 or (ticket.client and own >= free):
                 raise GateFull(
-                    f"{self._running} photos are being parsed and {len(self._queue)} wait. "
+                    f"{len(self._inside)} photos are being parsed and {len(self._queue)} wait. "
                     "Try again in a moment."
                 )
             ticket.start = self._rounds.tag(ticket.client, ticket.places)
@@ -116,6 +141,7 @@ class Gate:
             self._queue.insert(next(later, len(self._queue)), ticket)
             self._wake()
         told = 0
+        look = False
         try:
             while True:
                 with self._lock:
@@ -126,12 +152,12 @@ class Gate:
                         self._wake()
                         return told
                     ticket.news.clear()
-                if place != told and on_position is not None:
+                if (place != told or look) and on_position is not None:
                     # Outside the lock: drawing a place in a page may take its time, or raise when
                     # the person has left.
                     told = place
                     on_position(place)
-                ticket.news.wait()
+                look = not ticket.news.wait(LOOK_SECONDS)
         except BaseException:
             with self._lock:
                 if ticket in self._queue:
@@ -143,9 +169,16 @@ class Gate:
         return self._taken + ticket.places <= self.max_running
 
     def _let_in(self, ticket: _Ticket) -> None:
-        self._running += 1
+        ticket.move()
+        self._inside.add(ticket)
         self._taken += ticket.places
         self._rounds.reached(ticket.start)
+
+    def _standing(self) -> list[float]:
+        """Seconds since each of those inside last made progress."""
+        now = time.monotonic()
+        with self._lock:
+            return [now - ticket.moved for ticket in self._inside]
 
     def _wake(self) -> None:
         """Wake whoever is next, and those who want to see their place; the others sleep on.

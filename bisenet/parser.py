@@ -19,6 +19,7 @@ from bisenet.images import MAX_SIDE
 from bisenet.parsing import Face as Face
 from bisenet.parsing import Parsing as Parsing
 from bisenet.parsing import head_confidence
+from bisenet.stopping import step
 from bisenet.threads import bind_libraries
 from bisenet.timing import Stopwatch
 from bisenet.weights import resolve
@@ -55,7 +56,7 @@ class FaceParser:
         self.weights = resolve(weights)
         self.input_size = self.weights.input_size
         self._engine = open_engine(engine, weights)
-        self._finder = Finder(self._engine.infer_pixels)
+        self._finder = Finder(self._infer)
         self._is_warm = False
 
     @property
@@ -143,6 +144,10 @@ class FaceParser:
             owner=owner,
         )
 
+    def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        step()
+        return self._engine.infer_pixels(batch)
+
     def _frame_boxes(
         self, pixels: NDArray[np.uint8], boxes: Sequence[Box], notices: list[str]
     ) -> list[Found]:
@@ -180,7 +185,7 @@ class FaceParser:
                 crops = [_with_context(one.crop).at(self.input_size) for one in part]
                 squares = np.stack([crop.sample(pixels) for crop in crops])
             with clock.stage("network"):
-                logits = self._engine.infer_pixels(squares)
+                logits = self._infer(squares)
             with clock.stage("upsample"):
                 for crop, view in zip(crops, logits, strict=True):
                     marks = find_landmarks(view, crop)
@@ -199,7 +204,7 @@ class FaceParser:
             crop = whole_crop(height, width, self.input_size)
             square = crop.sample(pixels)
         with clock.stage("network"):
-            (logits,) = self._engine.infer_pixels(square[None])
+            (logits,) = self._infer(square[None])
         with clock.stage("upsample"):
             mask, confidence = upright.read_whole(logits, crop.size, crop.matrix, (height, width))
             score = head_confidence(mask, confidence)

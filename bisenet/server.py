@@ -31,7 +31,9 @@ from streamlit.starlette import App
 
 from bisenet import uploads
 from bisenet.dashboard import script_runs
+from bisenet.environment import OTHER_ENGINES
 from bisenet.gate import process_gate
+from bisenet.memory import return_large_arrays
 from bisenet.runlog import process_log
 from bisenet.serving import logs, openapi
 from bisenet.serving.api import ParseRoute
@@ -74,11 +76,14 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
     uploads.keep_in_memory()
     metrics = Metrics(lifecycle)
     process_log().listen(metrics.observe)
-    models = Models(settings.weights)
+    models = Models(settings.weights, settings.other_engines)
     parse = ParseRoute(lifecycle, models, metrics, settings.body_seconds)
 
     async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok", headers={"cache-control": "no-store"})
+        stalled = lifecycle.stalled
+        return PlainTextResponse(
+            "stalled" if stalled else "ok", 503 if stalled else 200, {"cache-control": "no-store"}
+        )
 
     async def readyz(_: Request) -> Response:
         problem = lifecycle.problem
@@ -171,6 +176,9 @@ class Server(uvicorn.Server):
         spent = self._lifecycle.draining_seconds
         if not self._lifecycle.draining or spent < self._linger:
             return False
+        if self._lifecycle.stuck:
+            LOG.error("a parse hangs, and is given up")
+            return True
         return self._lifecycle.idle or spent >= self._settings.shutdown_seconds - _CLOSING_SECONDS
 
 
@@ -178,10 +186,13 @@ def main() -> int:
     """Serve until told to stop."""
     try:
         settings = Settings.from_environment()
-        lifecycle = Lifecycle(process_gate())
+        lifecycle = Lifecycle(process_gate(), settings.stall_seconds, settings.shutdown_seconds / 3)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    # For the pages, which ask ``bisenet.environment``.
+    os.environ[OTHER_ENGINES] = str(settings.other_engines).lower()
+    return_large_arrays()
     app = create_app(settings, lifecycle)
     script_runs.limit(settings.max_scripts)
     for option, value in {**_STREAMLIT_OPTIONS, **_streamlit_options(settings)}.items():
@@ -215,9 +226,13 @@ def main() -> int:
     server.run()
     LOG.info("stopped")
     code = 0 if server.started else 3
-    if any(thread.name == _WARM and thread.is_alive() for thread in threading.enumerate()):
-        # Told to go while the network loads: taking the interpreter down under a thread in native
-        # code would abort the process.
+    loading = any(thread.name == _WARM and thread.is_alive() for thread in threading.enumerate())
+    hung = process_gate().running > 0
+    if hung:
+        code = code or 1
+    if loading or hung:
+        # Told to go while the network loads, or while a parse hangs: taking the interpreter down
+        # under a thread in native code would abort the process, or wait for it for ever.
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)

@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from bisenet.stopping import step
+
 
 def duration(seconds: float) -> str:
     """``45 s``, ``3 min 05 s``, ``32 min`` or ``1 h 20 min``."""
@@ -30,7 +32,8 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a block; entering a stage again adds to it."""
+        """Time a block; entering a stage again adds to it. Each stage is a step of the work."""
+        step()
         start = time.perf_counter()
         try:
             yield

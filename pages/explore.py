@@ -31,6 +31,7 @@ for notice in (*view.notices, *parsing.notices):
 face_marks.offers(parsing)
 
 other = compare_panel.choose(view)
+shown = face_marks.Shown.of(view)
 looked_at = viewer(
     photo=view.photo_jpeg,
     labels=view.labels_png,
@@ -39,8 +40,8 @@ looked_at = viewer(
     compare=compare_panel.picture(other) if other else None,
     title=view.name,
     key="viewer",
-    on_box=partial(face_marks.mark, view),
-    on_dismiss=partial(face_marks.dismiss, view),
+    on_box=partial(face_marks.mark, shown),
+    on_dismiss=partial(face_marks.dismiss, shown),
 )
 unsure = detail.doubtful(view.regions)
 if unsure:

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from bisenet import export
-from bisenet.batch.photo import TIDY, Parse, ParsedPhoto, parse_photo
+from bisenet.batch.photo import TIDY, Parse, ParsedPhoto, measured
 from bisenet.batch.sources import Source, fitting
 from bisenet.batch.tree import MARK, UNFINISHED, read_mark
 from bisenet.regions import measure_regions
@@ -87,7 +87,7 @@ class Folder:
             # In this order: one of the two always tells whose pictures these are.
             (folder / UNFINISHED).touch()
             (folder / MARK).unlink(missing_ok=True)
-        parsed = parse_photo(data, source.name, parse)
+        parsed = parse(data, lambda photo, parsing: measured(photo, parsing, source.name))
         with _in_its_place(folder):
             regions = self._write(folder, parsed)
             _write_mark(

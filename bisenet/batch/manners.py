@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bisenet import parse_queue
 from bisenet.gate import Gate, GateFull, process_gate
+from bisenet.images import Photo
+from bisenet.parse_queue import Parse
 from bisenet.parser import FaceParser, FramingName, Parsing
 from bisenet.stopping import Cancelled
-from bisenet.turns import parse_in_turn
 
 # A server that is never idle would keep a batch waiting for ever: after so long it queues too.
 PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
+
+T = TypeVar("T")
 
 
 def polite_parse(
@@ -25,32 +28,75 @@ def polite_parse(
     stop: Callable[[], bool],
     gate: Gate | None = None,
     patience: float = PATIENCE_SECONDS,
-) -> Callable[[NDArray[np.uint8]], Parsing]:
+) -> Parse:
     """A parse that steps back while others wait, and tries again where the queue is full.
 
     Args:
-        parser, framing, session: as ``parse_in_turn`` takes them.
-        stop: asked while it waits; the parse raises ``Cancelled`` then.
+        parser, framing, session: as ``parse_queue.parse`` takes them.
+        stop: asked while it waits and at each step; the parse raises ``Cancelled`` then.
         gate: another than the process's.
         patience: seconds that it steps back for those who wait, before it queues with them.
     """
-    gate = gate or process_gate()
+    own = gate or process_gate()
 
-    def pause() -> None:
+    def go_on() -> None:
         if stop():
             raise Cancelled
-        time.sleep(_PAUSE_SECONDS)
 
-    def parse(pixels: NDArray[np.uint8]) -> Parsing:
-        begun = time.monotonic()
-        while True:
-            while gate.waiting and time.monotonic() - begun < patience:
-                pause()
-            try:
-                return parse_in_turn(
-                    parser, pixels, framing, source="batch", session=session, gate=gate
-                )
-            except GateFull:
-                pause()
+    def parse(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        return _when_there_is_room(
+            lambda: parse_queue.parse(
+                photo,
+                parser,
+                then,
+                framing,
+                still_wanted=go_on,
+                caller="batch",
+                session=session,
+                gate=own,
+            ),
+            own,
+            go_on,
+            patience,
+        )
 
     return parse
+
+
+@contextmanager
+def polite_place(data: bytes, session: str, stop: Callable[[], bool]) -> Iterator[None]:
+    """A place in the queue to decode a picture, with the same manners.
+
+    Raises:
+        Cancelled: it was stopped while it waited.
+    """
+
+    def go_on() -> None:
+        if stop():
+            raise Cancelled
+
+    with ExitStack() as stack:
+        _when_there_is_room(
+            lambda: stack.enter_context(
+                parse_queue.place(parse_queue.pixels_of(data), still_wanted=go_on, client=session)
+            ),
+            process_gate(),
+            go_on,
+            PATIENCE_SECONDS,
+        )
+        yield
+
+
+def _when_there_is_room(
+    work: Callable[[], T], gate: Gate, go_on: Callable[[], None], patience: float
+) -> T:
+    begun = time.monotonic()
+    while True:
+        while gate.waiting and time.monotonic() - begun < patience:
+            go_on()
+            time.sleep(_PAUSE_SECONDS)
+        try:
+            return work()
+        except GateFull:
+            go_on()
+            time.sleep(_PAUSE_SECONDS)

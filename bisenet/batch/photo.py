@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +13,8 @@ from PIL import Image
 
 from bisenet import export, render
 from bisenet.faces import Box
-from bisenet.images import read_photo
+from bisenet.images import Photo
+from bisenet.parse_queue import Parse as Parse
 from bisenet.parser import Parsing
 from bisenet.regions import COLUMNS, measure_regions
 
@@ -32,8 +32,6 @@ KEYS: dict[str, str] = {
     "face_confidence": "mean probability of the winning class over the head, 0..1",
 }
 TIDY = (*KEYS, *COLUMNS)
-
-Parse = Callable[[NDArray[np.uint8]], Parsing]
 
 
 @dataclass(frozen=True)
@@ -84,14 +82,8 @@ class ParsedPhoto:
     notices: tuple[str, ...]
 
 
-def parse_photo(data: bytes, name: str, parse: Parse) -> ParsedPhoto:
-    """Decode, parse and measure.
-
-    Raises:
-        ImageError: not an image, damaged, empty, or too large.
-    """
-    photo = read_photo(data)
-    parsing = parse(photo.pixels)
+def measured(photo: Photo, parsing: Parsing, name: str) -> ParsedPhoto:
+    """A photo's parsing with its measurements and notices."""
     return ParsedPhoto(parsing, tidy_rows(parsing, name), (*photo.notices, *parsing.notices))
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bisenet.archives import ArchiveError, LeftOut
-from bisenet.batch.photo import TIDY, Kept, Parse, keep, parse_photo
+from bisenet.batch.photo import TIDY, Kept, Parse, keep, measured
 from bisenet.batch.sources import Intake, Source
 from bisenet.engines import EngineError
-from bisenet.images import ImageError
+from bisenet.images import ImageError, Photo
+from bisenet.parser import Parsing
 from bisenet.stopping import Cancelled
 
 # The rate is that of the last photos: an average since the start would not see a slow stretch.
@@ -170,12 +171,16 @@ class Batch:
         parse = self._parse
         if parse is None:
             return None
+
+        def kept(photo: Photo, parsing: Parsing) -> Kept:
+            return keep(measured(photo, parsing, source.name), number, source.name)
+
         try:
             data = source.read()
             first = self._seen.setdefault(hashlib.sha256(data).hexdigest(), source.name)
             if first != source.name:
                 return LeftOut(source.name, f"The same photo as {first}, which is counted once.")
-            return keep(parse_photo(data, source.name, parse), number, source.name)
+            return parse(data, kept)
         except (ImageError, ArchiveError) as error:
             return LeftOut(source.name, str(error))
         except Cancelled:

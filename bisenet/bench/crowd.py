@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bisenet import samples
+from bisenet import parse_queue, samples
 from bisenet.gate import Gate
 from bisenet.parser import FaceParser
 from bisenet.runlog import RunLog
 from bisenet.timing import summarise
-from bisenet.turns import parse_in_turn
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,9 @@ def crowd(parser: FaceParser, people: int = 16, gate: Gate | None = None, rounds
             together.wait()
         before = time.perf_counter()
         try:
-            parsing = parse_in_turn(parser, photos[number], "whole", gate=gate, log=log)
+            parsing = parse_queue.parse(
+                photos[number], parser, parse_queue.parsing_alone, "whole", gate=gate, log=log
+            )
             wrong.append(not np.array_equal(parsing.mask, expected[number]))
         except Exception:
             failed.append(True)

@@ -14,7 +14,7 @@ from bisenet.bench.contestants import PUBLISHED, Batch, Contestant
 from bisenet.stopping import Cancelled
 from bisenet.timing import Summary, summarise
 
-Turn = Callable[[], AbstractContextManager[None]]
+Turn = Callable[[], AbstractContextManager[object]]
 SIZES = (256, 384, 512, 768)
 BATCHES = (1, 2, 4, 8)
 _LEAST_RUNS = 3

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     from bisenet.evaluation import folder
-    from bisenet.parser import FaceParser
+    from bisenet.parser import FaceParser, FramingName
     from bisenet.training import robustness
     from bisenet.training.dataset import find_faces
     from bisenet.training.evaluate import as_table, predictor
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.scenes is not None:
         return _run_scenes(args, parser, _spread(files, args.limit))
     truth_given = args.framing == "truth"
-    framing = "auto" if truth_given else args.framing
+    framing: FramingName = "auto" if truth_given else args.framing
     predict = predictor(parser, framing, args.flip)
     pairing = folder.find_pairs(args.data)
     pairs = pairing.pairs if args.only is None else _listed(pairing.pairs, args.data, args.only)

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from bisenet.batch import bundle
     from bisenet.batch.folder import Folder
     from bisenet.batch.sources import from_paths
+    from bisenet.parse_queue import unqueued
     from bisenet.parser import FaceParser
 
     if args.workers < 1:
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         outcomes = _outcomes(
             intake.sources,
             folder,
-            lambda image: parser.parse(image, framing=args.framing),
+            unqueued(parser, args.framing),
             args.workers,
         )
         for source, outcome in outcomes:

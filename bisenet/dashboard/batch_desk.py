@@ -6,18 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.batch.manners import polite_parse
 from bisenet.batch.run import Batch
 from bisenet.batch.sources import Intake, from_files
-from bisenet.dashboard import resources, shell
+from bisenet.dashboard import resources, shell, upload_store
 from bisenet.dashboard.gallery import StoredPhoto
 from bisenet.dashboard.jobs import Job, at_session_end
+from bisenet.gate import GateFull
 from bisenet.images import ImageError, display_name
 from bisenet.parser import FramingName
 
@@ -66,7 +64,7 @@ def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
     if intake.sources:
         _start(intake, framing)
-    _forget_uploads(files)
+    upload_store.forget(files)
 
 
 def clear() -> None:
@@ -78,6 +76,13 @@ def clear() -> None:
         desk.forget()
     st.session_state.pop(_REFUSED, None)
     st.session_state.pop(_PROBLEM, None)
+    st.session_state.pop(_WANTED, None)
+
+
+def forget() -> None:
+    """As ``clear``, and empty the upload box: files may lie there that no batch has begun with."""
+    clear()
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
 def open_in_explore(name: str) -> None:
@@ -86,8 +91,9 @@ def open_in_explore(name: str) -> None:
     if desk is None:
         return
     try:
-        shell.gallery().add(StoredPhoto.from_bytes(desk.batch.read(name), display_name(name)))
-    except (ImageError, ArchiveError) as error:
+        data, mark = desk.batch.read(name), shell.session_mark()
+        shell.gallery().add(StoredPhoto.from_bytes(data, display_name(name), session=mark))
+    except (ImageError, ArchiveError, GateFull) as error:
         st.session_state[_PROBLEM] = str(error)
         return
     st.switch_page("pages/explore.py")
@@ -121,14 +127,3 @@ def _start(intake: Intake, framing: FramingName) -> None:
     desk = Desk(batch, job, weights, at_session_end(batch.release))
     st.session_state[_DESK] = desk
     job.start()
-
-
-def _forget_uploads(files: Sequence[UploadedFile]) -> None:
-    """Take the files from Streamlit, which would keep them until the session ends."""
-    context = get_script_run_ctx(suppress_warning=True)
-    if context is None or not runtime.exists():
-        return
-    manager = runtime.get_instance().uploaded_file_mgr
-    if isinstance(manager, MemoryUploadedFileManager):
-        for file in files:
-            manager.remove_file(context.session_id, file.file_id)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from bisenet.archives import LeftOut
-from bisenet.batch.manners import polite_parse
+from bisenet.batch.manners import polite_parse, polite_place
 from bisenet.dashboard import resources, shell
-from bisenet.dashboard.gallery import View
+from bisenet.dashboard.gallery import MAX_BYTES, View
 from bisenet.dashboard.jobs import Job
 from bisenet.evaluation import reading, run
 from bisenet.evaluation.comparison import Differences
@@ -49,8 +52,9 @@ class Desk:
     """The files, and what has been found out about them so far.
 
     ``refused`` is what was wrong with the files that were brought last, where none could be used;
-    those that were there before stay. ``looked_at`` holds the photo in the viewer, ``compared``
-    the differences of two contestants once they were asked for.
+    those that were there before stay. ``truth`` is the true mask of the photo in the viewer, by its
+    name; its view is kept with those of all sessions. ``compared`` holds the differences of two
+    contestants once they were asked for.
     """
 
     files: Files | None = None
@@ -59,8 +63,27 @@ class Desk:
     setup: Setup | None = None
     run: Job[Outcome] | None = None
     refused: tuple[LeftOut, ...] = ()
-    looked_at: dict[tuple[str, int], View] = field(default_factory=dict)
+    truth: tuple[str, NDArray[np.uint8]] | None = None
     compared: dict[str, Differences] | None = None
+    _owner: object = field(default_factory=object, repr=False)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, _forget_views, self._owner)
+
+    def view(self, photo: str, contestant: int, make: Callable[[], View]) -> View:
+        """The photo in the viewer under a contestant; made anew where it is not kept any more."""
+        key = (photo, str(contestant), None)
+        view = resources.view_store().get(self._owner, key)
+        if view is None or self.truth is None or self.truth[0] != photo:
+            self.forget_view()
+            view = make()
+            resources.view_store().put(self._owner, key, view, MAX_BYTES)
+        return view
+
+    def forget_view(self) -> None:
+        """Let the photo in the viewer go."""
+        self.truth = None
+        _forget_views(self._owner)
 
     @property
     def busy(self) -> bool:
@@ -104,7 +127,7 @@ class Desk:
             )
 
         self.setup = setup
-        self.looked_at.clear()
+        self.forget_view()
         self.compared = None
         self.run = Job(work, name="evaluate")
         self.run.start()
@@ -127,8 +150,11 @@ def take(brought: Sequence[tuple[str, bytes]]) -> None:
         desk().refused = (*files.problems, *pairing.problems)
         return
     clear()
+    mark = shell.session_mark()
     job = Job(
-        lambda progress, stop: reading.survey(pairing.pairs, files.read, progress, stop),
+        lambda progress, stop: reading.survey(
+            pairing.pairs, files.read, progress, stop, lambda data: polite_place(data, mark, stop)
+        ),
         name="evaluate-reading",
     )
     st.session_state[_DESK] = Desk(files, pairing, job)
@@ -138,7 +164,13 @@ def take(brought: Sequence[tuple[str, bytes]]) -> None:
 def clear() -> None:
     """Let the files and all that was found go."""
     desk().cancel()
-    st.session_state[_DESK] = Desk()
+    desk().forget_view()
+    # Not replaced: Streamlit would keep the former value until the page runs once more.
+    del st.session_state[_DESK]
+
+
+def _forget_views(owner: object) -> None:
+    resources.view_store().forget(owner)
 
 
 def parser_of(entry: Entry) -> FaceParser:

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import LeftOut
-from bisenet.dashboard import downloads, evaluate_desk
+from bisenet.dashboard import downloads, evaluate_desk, upload_store
 from bisenet.dashboard.evaluate_desk import Desk
 from bisenet.dashboard.intake import zip_limit_mb
 from bisenet.evaluation.reading import Survey
@@ -133,4 +133,5 @@ def _take(key: str) -> None:
     uploaded: list[UploadedFile] = st.session_state.get(key) or []
     if uploaded:
         evaluate_desk.take([(file.name, file.getvalue()) for file in uploaded])
+        upload_store.forget(uploaded)
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1

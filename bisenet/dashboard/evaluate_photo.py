@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,9 +11,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from bisenet import compare, export
+from bisenet import compare, export, parse_queue
 from bisenet.classes import CLASSES
-from bisenet.dashboard import downloads, evaluate_desk, shell
+from bisenet.dashboard import downloads, evaluate_desk, script_runs, shell
 from bisenet.dashboard.evaluate_desk import Desk
 from bisenet.dashboard.gallery import View, display_size, make_view
 from bisenet.dashboard.pictures import fitted
@@ -26,9 +27,8 @@ from bisenet.evaluation.report import LETTERS, photo_table
 from bisenet.evaluation.run import Outcome
 from bisenet.evaluation.scoring import PhotoScore, without_ignored
 from bisenet.gate import GateFull
-from bisenet.images import display_name, read_photo
+from bisenet.images import Photo, display_name
 from bisenet.parsing import Parsing
-from bisenet.turns import parse_in_turn
 from bisenet.weights import WeightsError
 
 _CHOICE = "evaluate_photo"
@@ -116,22 +116,31 @@ def _choose(order: list[int]) -> None:
 def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
     """The photo parsed once more: pixels of scored photos are not kept, but for the last one."""
     photo = outcome.photos[index]
-    key = (photo.pair.photo, k)
-    if key in desk.looked_at:
-        return desk.looked_at[key]
     assert desk.files is not None
     assert desk.setup is not None
-    setup = desk.setup
-    name = display_name(photo.pair.photo)
+    files, setup = desk.files, desk.setup
 
-    def parse(pixels: NDArray[np.uint8]) -> Parsing:
-        parser = evaluate_desk.parser_of(setup.entries[k])
-        return parse_in_turn(parser, pixels, setup.framing, session=shell.session_mark())
+    def finish(_: Photo, parsing: Parsing) -> View:
+        size = (photo.width, photo.height)
+        truth = true_classes(photo.pair, files.read, setup.labelling, size)
+        desk.truth = (photo.pair.photo, truth)
+        return make_view(parsing, display_name(photo.pair.photo))
+
+    def make() -> View:
+        place = st.empty()
+        script_runs.step_aside()
+        with st.spinner("Parsing the photo…"):
+            return parse_queue.parse(
+                files.read(photo.pair.photo),
+                evaluate_desk.parser_of(setup.entries[k]),
+                finish,
+                setup.framing,
+                session=shell.session_mark(),
+                on_position=partial(shell.show_position, place),
+            )
 
     try:
-        with st.spinner("Parsing the photo…"):
-            pixels = read_photo(desk.files.read(photo.pair.photo)).pixels
-            view = make_view(pixels, name, parse)
+        return desk.view(photo.pair.photo, k, make)
     except GateFull as error:
         st.warning(str(error), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")
@@ -139,16 +148,12 @@ def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
     except (EngineError, WeightsError) as error:
         st.error(str(error), icon=":material/error:")
         return None
-    desk.looked_at = {key: view}
-    return view
 
 
 def _side_by_side(desk: Desk, outcome: Outcome, index: int, k: int, view: View) -> None:
-    assert desk.files is not None
-    assert desk.setup is not None
+    assert desk.truth is not None
     photo = outcome.photos[index]
-    size = (photo.width, photo.height)
-    truth = true_classes(photo.pair, desk.files.read, desk.setup.labelling, size)
+    truth = desk.truth[1]
     letter = f" {LETTERS[k]}" if len(outcome.contestants) > 1 else ""
     viewer(
         photo=view.photo_jpeg,

@@ -15,6 +15,7 @@ from bisenet.dashboard import evaluate_desk, evaluate_intake, framing_choice, sh
 from bisenet.dashboard.evaluate_desk import Desk, Entry, Setup
 from bisenet.engines import ENGINES, EngineError
 from bisenet.engines.choice import candidates, installed
+from bisenet.environment import other_engines
 from bisenet.evaluation import labels
 from bisenet.evaluation.labels import ORDER_TITLES, Labelling
 from bisenet.evaluation.reading import Survey, split_by_ids
@@ -166,7 +167,8 @@ def _contestant(letter: str, what: str, default: str) -> Entry:
             persist_state="session",
         )
         obstacles = _obstacles(name)
-        able: list[str] = [engine for engine in ENGINES if not obstacles.get(engine)]
+        engines = ENGINES if other_engines() else ENGINES[:1]
+        able: list[str] = [engine for engine in engines if not obstacles.get(engine)]
         # The same weights on the same engine would be no comparison.
         other = "openvino" if letter == "B" and "openvino" in able else "auto"
         engine = st.selectbox(
@@ -178,7 +180,7 @@ def _contestant(letter: str, what: str, default: str) -> Entry:
             persist_state="session",
         )
     missing = [f"{_ENGINES[e]}: {why}" for e, why in obstacles.items() if why]
-    if missing and letter == "A":
+    if missing and letter == "A" and other_engines():
         st.caption(f"Not available here: {'; '.join(missing)}.")
     return Entry(name, engine)
 

@@ -81,6 +81,11 @@ def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> 
         _zip(view, stem, file_name)
 
 
+def clear() -> None:
+    """Let the ZIP go that was made last."""
+    st.session_state.pop(_ZIP, None)
+
+
 def _zip(view: View, stem: str, file_name: str) -> None:
     if st.button("Make a ZIP of everything", icon=":material/folder_zip:", key="make-zip"):
         bar = st.progress(0.0, "Starting…")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -17,22 +18,39 @@ LIMITS = (100, 254)
 SAME_FACE = 0.35
 
 
-def mark(view: View, box: Box) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """The faces of the photo in the viewer, by id, in its own pixels; ``scale`` is the view's.
+
+    Callbacks get this in place of the view: Streamlit keeps them longer than the page is shown,
+    and a large photo with them.
+    """
+
+    scale: float
+    boxes: Mapping[int, Box]
+
+    @classmethod
+    def of(cls, view: View) -> Shown:
+        """What a view shows."""
+        return cls(view.scale, {face.id: face.box for face in view.parsing.faces})
+
+
+def mark(shown: Shown, box: Box) -> None:
     """Parse the face in a box as well, or in place of the one that it corrects.
 
     Args:
-        view: what the page looks at.
+        shown: what the page looks at.
         box: x0, y0, x1, y1 in the shown photo's pixels.
     """
-    x0, y0, x1, y1 = (value / view.scale for value in box)
+    x0, y0, x1, y1 = (value / shown.scale for value in box)
     marked = (x0, y0, x1, y1)
-    others = [face.box for face in view.parsing.faces if _overlap(face.box, marked) < SAME_FACE]
+    others = [face for face in shown.boxes.values() if _overlap(face, marked) < SAME_FACE]
     _ask((*others, marked))
 
 
-def dismiss(view: View, face_id: int) -> None:
+def dismiss(shown: Shown, face_id: int) -> None:
     """Parse the other faces only; without any, the photo is parsed whole."""
-    _ask(tuple(face.box for face in view.parsing.faces if face.id != face_id))
+    _ask(tuple(box for number, box in shown.boxes.items() if number != face_id))
 
 
 def offers(parsing: Parsing) -> None:

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bisenet import export
+from bisenet import export, parse_queue
 from bisenet.dashboard.view_store import ViewStore
 from bisenet.faces import Box
-from bisenet.images import display_name, read_photo
+from bisenet.images import display_name, upright_size
 from bisenet.parser import MAX_FACES, Parsing
 from bisenet.regions import measure_regions
 
@@ -54,13 +54,25 @@ class StoredPhoto:
     file_name: str = ""
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str) -> StoredPhoto:
-        """Decode once to check the file and to make the thumbnail.
+    def from_bytes(
+        cls,
+        data: bytes,
+        name: str,
+        on_position: Callable[[int], None] | None = None,
+        session: str = "",
+    ) -> StoredPhoto:
+        """Decode a small copy, to check the file and to make the thumbnail.
+
+        Args:
+            data, name: the file's.
+            on_position, session: as ``parse_queue.parse`` takes them.
 
         Raises:
             ImageError: not an image, damaged, empty, or too large.
+            GateFull: it has to be decoded whole, and too many wait for that already.
         """
-        photo = read_photo(data)
+        photo = parse_queue.draft(data, THUMBNAIL_PX, on_position, client=session)
+        width, height = upright_size(data)
         small = photo.image
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
         out = io.BytesIO()
@@ -70,8 +82,8 @@ class StoredPhoto:
             name=display_name(name),
             data=data,
             thumbnail=out.getvalue(),
-            width=photo.pixels.shape[1],
-            height=photo.pixels.shape[0],
+            width=width,
+            height=height,
             notices=photo.notices,
             file_name=name.replace("\\", "/").rpartition("/")[2],
         )
@@ -131,20 +143,20 @@ class View:
 
     @property
     def nbytes(self) -> int:
-        """Memory held, bytes."""
-        arrays = (self.parsing.image, self.parsing.mask, self.parsing.confidence)
+        """Memory held, bytes; arrays that several share count once."""
+        parsing = self.parsing
+        faces = (*parsing.faces, *parsing.views)
+        arrays: list[NDArray[Any] | None] = [
+            *(parsing.image, parsing.mask, parsing.confidence, parsing.owner),
+            *(array for face in faces for array in (face.labels, face.logits)),
+        ]
         files = (self.photo_jpeg, self.labels_png, self.confidence_png)
-        return sum(a.nbytes for a in arrays) + sum(len(file) for file in files)
+        held = {id(array): array.nbytes for array in arrays if array is not None}
+        return sum(held.values()) + sum(len(file) for file in files)
 
 
-def make_view(
-    pixels: NDArray[np.uint8],
-    name: str,
-    parse: Callable[[NDArray[np.uint8]], Parsing],
-    notices: tuple[str, ...] = (),
-) -> View:
-    """Parse a photo ``(H, W, 3)`` and prepare what the pages show."""
-    parsing = parse(pixels)
+def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> View:
+    """Prepare what the pages show of a parsed photo."""
     photo, labels, confidence = _for_display(parsing)
     return View(
         name=name,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import MAX_ARCHIVE_BYTES
-from bisenet.dashboard import shell
+from bisenet.dashboard import shell, upload_store
 from bisenet.dashboard.gallery import Gallery, StoredPhoto
+from bisenet.gate import GateFull
 from bisenet.images import EXTENSIONS, MAX_BYTES, ImageError, display_name
 
+_ARRIVED = "intake_arrived"
 _PROBLEMS = "intake_problems"
 _ROUND = "intake_round"
 
@@ -28,10 +34,20 @@ def intake() -> None:
         on_change=_take_uploads,
         args=(key,),
     )
+    place = st.empty()
     if camera.toggle("Use the camera", key="camera_on"):
         st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
+    _take_in(place)
     for problem in st.session_state.get(_PROBLEMS, ()):
         st.error(problem, icon=":material/broken_image:")
+
+
+def clear() -> None:
+    """Empty the upload box, close the camera, and forget what was wrong with the last files."""
+    st.session_state.pop(_PROBLEMS, None)
+    st.session_state.pop(_ARRIVED, None)
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    st.session_state["camera_on"] = False
 
 
 def zip_limit_mb() -> int:
@@ -39,27 +55,52 @@ def zip_limit_mb() -> int:
     return min(MAX_ARCHIVE_BYTES // 2**20, int(st.get_option("server.maxUploadSize")))
 
 
-def take(files: list[tuple[str, bytes]], gallery: Gallery) -> list[str]:
-    """Add files (name, bytes) to the gallery; returns one sentence for each that was refused."""
-    problems = []
-    for name, data in files:
+def take(
+    name: str,
+    data: bytes,
+    gallery: Gallery,
+    on_position: Callable[[int], None] | None = None,
+    session: str = "",
+) -> list[str]:
+    """Add a file to the gallery; returns sentences on what was refused or had to go.
+
+    Raises:
+        GateFull: it has to wait for its turn, and too many do already.
+    """
+    try:
+        dropped = gallery.add(StoredPhoto.from_bytes(data, name, on_position, session))
+    except ImageError as error:
+        return [f"**{_plain(display_name(name))}** was not added. {error}"]
+    return [
+        f"**{_plain(photo.name)}** was let go: the last {gallery.max_photos} photos or "
+        f"{gallery.max_bytes // 2**20} MB are kept."
+        for photo in dropped
+    ]
+
+
+def _take_in(place: DeltaGenerator) -> None:
+    """Add what has arrived, file by file; one that waits for its turn says so in ``place``."""
+    arrived: list[tuple[str, bytes]] = st.session_state.get(_ARRIVED, [])
+    while arrived:
+        name, data = arrived[0]
         try:
-            dropped = gallery.add(StoredPhoto.from_bytes(data, name))
-        except ImageError as error:
-            problems.append(f"**{_plain(display_name(name))}** was not added. {error}")
-            continue
-        problems.extend(
-            f"**{_plain(photo.name)}** was let go: the last {gallery.max_photos} photos or "
-            f"{gallery.max_bytes // 2**20} MB are kept."
-            for photo in dropped
-        )
-    return problems
+            on_position = partial(shell.show_position, place)
+            problems = take(name, data, shell.gallery(), on_position, shell.session_mark())
+        except GateFull as error:
+            with place.container():
+                st.warning(str(error), icon=":material/hourglass:")
+                st.button("Try again", icon=":material/refresh:", key="intake-again")
+            return
+        arrived.pop(0)
+        st.session_state[_PROBLEMS].extend(problems)
+    st.session_state.pop(_ARRIVED, None)
 
 
 def _take_uploads(key: str) -> None:
     files: list[UploadedFile] = st.session_state.get(key) or []
     if files:
         _keep([(file.name, file.getvalue()) for file in files])
+        upload_store.forget(files)
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
@@ -68,10 +109,13 @@ def _take_snapshot() -> None:
     if snapshot is not None:
         count = len(shell.gallery().photos) + 1
         _keep([(f"Camera {count}.jpg", snapshot.getvalue())])
+        upload_store.forget([snapshot])
 
 
 def _keep(files: list[tuple[str, bytes]]) -> None:
-    st.session_state[_PROBLEMS] = take(files, shell.gallery())
+    # Only noted here: a photo may have to wait for its turn, and a callback cannot say so.
+    st.session_state[_ARRIVED] = [*st.session_state.get(_ARRIVED, []), *files]
+    st.session_state[_PROBLEMS] = []
 
 
 def _plain(text: str) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import streamlit as st
 
-from bisenet import samples
+from bisenet import parse_queue, samples
 from bisenet.dashboard.gallery import View, make_view
 from bisenet.dashboard.view_store import ViewStore, view_bytes
 from bisenet.parser import FaceParser
-from bisenet.turns import parse_in_turn
 
 SAMPLE_NAME = "Sample: astronaut"
 
@@ -34,5 +31,9 @@ def view_store() -> ViewStore[View]:
 @st.cache_resource(show_spinner="Parsing the sample…", max_entries=4)
 def sample_view(weights: str) -> View:
     """The sample face, parsed once for everyone: nobody's own photo is ever cached here."""
-    parse = partial(parse_in_turn, get_parser(weights), session=SAMPLE)
-    return make_view(np.asarray(samples.astronaut_face()), SAMPLE_NAME, parse)
+    return parse_queue.parse(
+        np.asarray(samples.astronaut_face()),
+        get_parser(weights),
+        lambda _, parsing: make_view(parsing, SAMPLE_NAME),
+        session=SAMPLE,
+    )

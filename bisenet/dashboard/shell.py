@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from urllib.parse import urlsplit
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
-from bisenet import samples, uploads, weights
+from bisenet import parse_queue, samples, uploads, weights
 from bisenet.dashboard import resources, script_runs
 from bisenet.dashboard.gallery import Gallery, View, Wish, make_view
 from bisenet.engines import EngineError
 from bisenet.gate import GateFull
-from bisenet.images import read_photo
+from bisenet.images import ImageError
 from bisenet.parser import BATCH, Parsing
-from bisenet.turns import parse_in_turn
 
 SAMPLE = "sample"
 _FRAMED = "shell_framed"
@@ -50,6 +50,12 @@ def gallery() -> Gallery:
         st.session_state["gallery"] = Gallery(views=resources.view_store())
     kept: Gallery = st.session_state["gallery"]
     return kept
+
+
+def clear() -> None:
+    """Forget this session's photos, and the mark by which its timings are told from others'."""
+    gallery().clear()
+    st.session_state.pop("session_mark", None)
 
 
 def sidebar() -> None:
@@ -103,6 +109,20 @@ def said_of(parsing: Parsing) -> str:
     return f"{ran} It was the network's first parse since it was loaded; the next ones are faster."
 
 
+def show_position(place: DeltaGenerator, position: int) -> None:
+    """Say in ``place`` how many are before this person in the queue.
+
+    Called every second, it also ends the run of a person who has left: Streamlit stops a script
+    where that draws something.
+    """
+    script_runs.step_aside()
+    if position == 0:
+        place.empty()
+        return
+    ahead = "you are next" if position == 1 else f"{position - 1} are before you"
+    place.info(f"Other photos are being parsed: {ahead}.", icon=":material/hourglass:")
+
+
 def view_of(photo_id: str, weights_name: str) -> View:
     """A photo of the gallery, or ``SAMPLE``, under some weights. Parsed once, then kept.
 
@@ -116,32 +136,22 @@ def view_of(photo_id: str, weights_name: str) -> View:
         name = photo.name if photo else resources.SAMPLE_NAME
         place = st.empty()
 
-        def show(position: int) -> None:
-            if position == 0:
-                place.empty()
-                return
-            ahead = "you are next" if position == 1 else f"{position - 1} are before you"
-            place.info(f"Other photos are being parsed: {ahead}.", icon=":material/hourglass:")
-
         def progress(done: int, total: int) -> None:
             if total > BATCH:  # fewer are done at once
                 place.progress(done / total, f"Face {done} of {total}")
 
-        def parse(pixels: NDArray[np.uint8]) -> Parsing:
-            script_runs.step_aside()
-            with st.spinner(f"Parsing {name}…"):
-                return parse_in_turn(
-                    parser,
-                    pixels,
-                    boxes=wish.boxes,
-                    max_faces=wish.max_faces,
-                    progress=progress,
-                    on_position=show,
-                    session=session_mark(),
-                )
-
-        pixels = read_photo(photo.data).pixels if photo else np.asarray(samples.astronaut_face())
-        view = make_view(pixels, name, parse, photo.notices if photo else ())
+        script_runs.step_aside()
+        with st.spinner(f"Parsing {name}…"):
+            view = parse_queue.parse(
+                photo.data if photo else np.asarray(samples.astronaut_face()),
+                parser,
+                lambda decoded, parsing: make_view(parsing, name, decoded.notices),
+                boxes=wish.boxes,
+                max_faces=wish.max_faces,
+                progress=progress,
+                on_position=partial(show_position, place),
+                session=session_mark(),
+            )
         place.empty()
         return view
 
@@ -153,7 +163,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
     except weights.WeightsError as error:
         st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
         st.stop()
-    except EngineError as error:
+    except (EngineError, ImageError) as error:
         st.error(str(error), icon=":material/error:")
         st.stop()
     except GateFull as error:

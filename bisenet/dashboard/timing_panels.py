@@ -14,6 +14,7 @@ from bisenet.dashboard import downloads, resources, shell, timing_charts
 from bisenet.dashboard.charts import CONFIG
 from bisenet.dashboard.timing_jobs import Job
 from bisenet.engines.choice import candidates
+from bisenet.environment import OTHER_ENGINES, other_engines
 from bisenet.gate import process_gate
 from bisenet.runlog import as_frame, process_log
 from bisenet.threads import usable_cpus
@@ -58,6 +59,8 @@ def history() -> None:
 
 def benchmark(weights: str) -> None:
     """Choose, start, watch and stop a benchmark; then its charts."""
+    if not _allowed():
+        return
     job: Job[BenchmarkResult] | None = st.session_state.get(_BENCHMARK)
     if job is not None and job.running:
         _watch(job)
@@ -102,6 +105,8 @@ def benchmark(weights: str) -> None:
 
 def inside(weights: str) -> None:
     """Where the network's own time goes, from a run with a clock at every node."""
+    if not _allowed():
+        return
     job: Job[profile.Profile] | None = st.session_state.get(_PROFILE)
     if job is not None and job.running:
         _watch(job)
@@ -131,6 +136,27 @@ def inside(weights: str) -> None:
         st.info(job.problem, icon=":material/info:")
     if job is not None and job.result is not None:
         _profile(job.result)
+
+
+def clear() -> None:
+    """Stop this session's measurements and let go of what they brought."""
+    for key in (_BENCHMARK, _PROFILE):
+        job = st.session_state.pop(key, None)
+        if job is not None:
+            job.cancel()
+
+
+def _allowed() -> bool:
+    """Whether this server measures; where it does not, who can and how."""
+    if other_engines():
+        return True
+    st.info(
+        "Measuring takes the whole machine, so this server leaves it out. On a machine of your "
+        "own: `python -m bisenet benchmark`, or run this page there. Whoever runs this server can "
+        f"allow it with `{OTHER_ENGINES}=true`.",
+        icon=":material/timer_off:",
+    )
+    return False
 
 
 def _filtered(runs: pd.DataFrame) -> pd.DataFrame:

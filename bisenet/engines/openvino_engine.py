@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino.preprocess import PrePostProcessor
 
-from bisenet.engines import EngineError, EngineInfo
+from bisenet.engines import EngineError, EngineInfo, compiled_cache
 from bisenet.engines.openvino_graph import build_graph
 from bisenet.engines.openvino_requests import Requests
 from bisenet.engines.quantised import read_quantised
@@ -117,14 +118,21 @@ class OpenVinoEngine:
 
     def _compile(self, pixels: bool) -> ov.CompiledModel:
         model = _take_pixels(self._model.clone()) if pixels else self._model
+        folder = None if self._profiled else cache_dir()
+        kept = folder / "openvino" if folder else None
+        if kept is not None and not compiled_cache.drop_damaged(kept):
+            kept = None
         try:
-            return self._core.compile_model(model, "CPU", self._settings())
+            compiled = self._core.compile_model(model, "CPU", self._settings(kept))
         except RuntimeError as error:
             raise EngineError(
                 "OpenVINO does not support this CPU; the engine torch runs on any."
             ) from error
+        if kept is not None:
+            compiled_cache.note_new(kept)
+        return compiled
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, kept: Path | None) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -135,9 +143,8 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
             "PERF_COUNT": self._profiled,
         }
-        folder = None if self._profiled else cache_dir()
-        if folder is not None:
-            settings["CACHE_DIR"] = str(folder / "openvino")
+        if kept is not None:
+            settings["CACHE_DIR"] = str(kept)
         return settings
 
 

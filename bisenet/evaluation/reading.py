@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -75,8 +76,9 @@ def survey(
     read: Read,
     progress: Callable[[float, str], None] = lambda _share, _what: None,
     stop: Callable[[], bool] = lambda: False,
+    place: Callable[[bytes], AbstractContextManager[object]] = nullcontext,
 ) -> Survey:
-    """Decode every mask and read every photo's header."""
+    """Decode every mask and read every photo's header; ``place`` is held while one is decoded."""
     checked: list[Checked] = []
     problems: list[LeftOut] = []
     for done, pair in enumerate(pairs):
@@ -84,7 +86,8 @@ def survey(
             break
         progress(done / len(pairs), f"{done} of {len(pairs)} masks")
         try:
-            ids = pair_ids(pair, read)
+            with place(read(pair.mask)):
+                ids = pair_ids(pair, read)
         except (MaskError, ArchiveError) as error:
             problems.append(LeftOut(pair.mask, str(error)))
             continue

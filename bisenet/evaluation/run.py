@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bisenet.archives import ArchiveError, LeftOut
 from bisenet.evaluation import scoring
 from bisenet.evaluation.labels import Labelling
 from bisenet.evaluation.reading import Checked, Read, true_classes
-from bisenet.images import read_photo
+from bisenet.images import Photo
+from bisenet.parse_queue import Parse as Parse
 from bisenet.parser import FramingName, Parsing
 from bisenet.stopping import Cancelled
 from bisenet.timing import duration
 
-Parse = Callable[[NDArray[np.uint8]], Parsing]
 _STOPPED = "Not scored: the run was stopped before."
 
 
@@ -126,19 +124,25 @@ def progress_line(done: int, total: int, seconds: float) -> str:
 def _score(
     one: Checked, read: Read, labelling: Labelling, parses: Sequence[Parse]
 ) -> scoring.ScoredPhoto:
-    photo = read_photo(read(one.pair.photo))
-    truth = true_classes(one.pair, read, labelling)
-    parsings = (parse(photo.pixels) for parse in parses)
-    scores, faces = [], []
-    for parsing in parsings:
-        scores.append(scoring.score(truth, parsing))
-        faces.append(len(parsing.faces))
-    return scoring.ScoredPhoto(
-        pair=one.pair,
-        width=photo.pixels.shape[1],
-        height=photo.pixels.shape[0],
-        face_height=round(scoring.face_height(truth) * photo.pixels.shape[0] / truth.shape[0]),
-        faces=tuple(faces),
-        thumbnail=scoring.thumbnail(photo.image),
-        scores=tuple(scores),
+    photo_file = read(one.pair.photo)
+
+    def scored(photo: Photo, parsing: Parsing) -> scoring.ScoredPhoto:
+        truth = true_classes(one.pair, read, labelling)
+        height, width = photo.pixels.shape[:2]
+        return scoring.ScoredPhoto(
+            pair=one.pair,
+            width=width,
+            height=height,
+            face_height=round(scoring.face_height(truth) * height / truth.shape[0]),
+            faces=(len(parsing.faces),),
+            thumbnail=scoring.thumbnail(photo.image),
+            scores=(scoring.score(truth, parsing),),
+        )
+
+    # Each decodes the photo anew: kept between two places in the queue, nothing would bound it.
+    each = [parse(photo_file, scored) for parse in parses]
+    return dataclasses.replace(
+        each[0],
+        faces=tuple(count for one in each for count in one.faces),
+        scores=tuple(score for one in each for score in one.scores),
     )

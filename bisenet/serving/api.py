@@ -7,11 +7,10 @@ import base64
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 from PIL import UnidentifiedImageError
@@ -20,26 +19,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message
 
-from bisenet import export
+from bisenet import export, parse_queue
 from bisenet.engines import ENGINES
 from bisenet.gate import GateFull
-from bisenet.images import MAX_BYTES, ImageError, read_photo, stored_size
+from bisenet.images import MAX_BYTES, ImageError, Photo
 from bisenet.parser import FRAMINGS, Parsing
 from bisenet.regions import measure_regions
-from bisenet.runlog import process_log
 from bisenet.serving.bodies import TooSlow
 from bisenet.serving.clients import client_of
 from bisenet.serving.forms import FormError, Upload, read_form
 from bisenet.serving.lifecycle import Busy, Lifecycle
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.models import Models
-from bisenet.turns import places
 
 LOG = logging.getLogger("bisenet.api")
 JSON, PNG = "application/json", "image/png"
 _MESSAGES = {
     "draining": "This server is going away. Try again: another one will answer.",
     "loading": "The server is still loading the network. Try again in a moment.",
+    "stalled": "A parse on this server hangs, so it is about to be started again. Try again: "
+    "another one will answer.",
 }
 
 
@@ -109,7 +108,7 @@ class ParseRoute:
         media_type = preferred_media_type(", ".join(request.headers.getlist("accept")))
         if problem := self._lifecycle.problem:
             message = _MESSAGES.get(problem, "This server cannot parse: its weights are not right.")
-            code = problem if problem in _MESSAGES else "not_ready"
+            code = problem if problem in ("draining", "loading") else "not_ready"
             raise ApiError(503, code, message, {"retry-after": "2"})
         client = client_of(request.scope)
         try:
@@ -157,39 +156,38 @@ class ParseRoute:
             watch.cancel()
 
     def _parse(self, upload: Upload, gone: threading.Event, client: str) -> _Answer:
-        def still_wanted(_place: int = 0) -> None:
+        def still_wanted() -> None:
             if gone.is_set():
                 raise _ClientGone
+            if self._lifecycle.stuck:
+                raise ApiError(503, "not_ready", _MESSAGES["stalled"], {"retry-after": "30"})
 
-        arrived = time.perf_counter()
-        gate = self._lifecycle.gate
-        with gate.admit(still_wanted, places(gate, _pixels(upload.open())), client):
-            waited = (time.perf_counter() - arrived) * 1000
-            still_wanted()
-            photo = read_photo(upload.open())
-            try:
-                parser = self._models.get(upload.options.get("engine", "auto"))
-            except ValueError as error:
-                raise ApiError(400, "bad_option", str(error)) from None
-            parsing = parser.parse(photo.pixels, framing=upload.options.get("framing", "auto"))
-            run = process_log().record_parse(parsing, parser.input_size, "api", waited=waited)
-            self._mean_seconds += 0.2 * (run.total / 1000 - self._mean_seconds)
+        def answer(photo: Photo, parsing: Parsing) -> _Answer:
+            seconds = sum(parsing.timings.values()) / 1000
+            self._mean_seconds += 0.2 * (seconds - self._mean_seconds)
             regions = measure_regions(parsing)
             return _Answer(parsing, regions, export.indexed_png(parsing.mask), photo.notices)
+
+        try:
+            # Before the photo has its place: opening an engine takes seconds.
+            parser = self._models.get(upload.options.get("engine", "auto"))
+        except ValueError as error:
+            raise ApiError(400, "bad_option", str(error)) from None
+        return parse_queue.parse(
+            upload.open(),
+            parser,
+            answer,
+            upload.options.get("framing", "auto"),
+            still_wanted=still_wanted,
+            caller="api",
+            client=client,
+            gate=self._lifecycle.gate,
+        )
 
     def _retry_after(self) -> int:
         gate = self._lifecycle.gate
         seconds = self._mean_seconds * (gate.waiting + gate.running) / gate.max_running
         return min(60, max(1, math.ceil(seconds)))
-
-
-def _pixels(photo: BinaryIO) -> int:
-    """How many the photo will have; 0 where its header does not tell: decoding it says why."""
-    try:
-        width, height = stored_size(photo)
-    except ImageError:
-        return 0
-    return width * height
 
 
 def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:

@@ -7,8 +7,6 @@ instead.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import time
 from collections import Counter
@@ -20,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bisenet.cgroup import memory_limit
 from bisenet.images import MAX_BYTES
-from bisenet.memory import resident_bytes
+from bisenet.memory import give_back, resident_bytes
 from bisenet.serving.clients import client_of
 
 # Of the container's memory: what parses that run meanwhile may need stays free.
@@ -30,14 +28,6 @@ LARGE = 1 << 20
 # Seconds between two searches for memory that can be given back: each takes a while.
 _PAUSE = 5.0
 LOG = logging.getLogger("bisenet.server")
-
-
-def give_back_memory() -> None:
-    """Return what Python and the C library keep for later to the system."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
-    if trim is not None:
-        trim(0)
 
 
 class Headroom:
@@ -78,7 +68,7 @@ class Headroom:
         most = SHARE * self._limit - self._arriving.total() - size - self._arriving[client]
         if resident_bytes() > most and time.monotonic() > self._given_back + _PAUSE:
             self._given_back = time.monotonic()
-            await run_in_threadpool(give_back_memory)
+            await run_in_threadpool(give_back)
         return resident_bytes() <= most
 
 

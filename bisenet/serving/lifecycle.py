@@ -15,11 +15,21 @@ class Busy(RuntimeError):
 
 
 class Lifecycle:
-    """The server's state, shared by routes, probes and signal handlers. Safe between threads."""
+    """The server's state, shared by routes, probes and signal handlers. Safe between threads.
 
-    def __init__(self, gate: Gate):
+    Args:
+        gate: where all parses wait and run.
+        stall_seconds: a parse that runs and makes no progress for so long hangs.
+        stall_seconds_draining: the same once the server was told to go.
+    """
+
+    def __init__(
+        self, gate: Gate, stall_seconds: float = 60.0, stall_seconds_draining: float = 10.0
+    ):
         self.gate = gate
         self.shares = Shares(gate.max_running + gate.max_waiting)
+        self._stall_seconds = stall_seconds
+        self._stall_seconds_draining = min(stall_seconds, stall_seconds_draining)
         self._loaded = False
         self._failure = ""
         self._drain_began: float | None = None
@@ -31,7 +41,9 @@ class Lifecycle:
             return "draining"
         if self._failure:
             return self._failure
-        return "" if self._loaded else "loading"
+        if not self._loaded:
+            return "loading"
+        return "stalled" if self.stalled else ""
 
     @property
     def ready(self) -> bool:
@@ -47,6 +59,17 @@ class Lifecycle:
     def draining_seconds(self) -> float:
         """Seconds since the server was told to go; 0 before."""
         return 0.0 if self._drain_began is None else time.monotonic() - self._drain_began
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a parse hangs: its place is lost until the process is started again."""
+        return self.gate.stalled_seconds >= self._stall_seconds
+
+    @property
+    def stuck(self) -> bool:
+        """Whether all parses that run hang, so that nothing which waits will ever have its turn."""
+        limit = self._stall_seconds_draining if self.draining else self._stall_seconds
+        return self.gate.running > 0 and self.gate.stuck(limit)
 
     @property
     def idle(self) -> bool:

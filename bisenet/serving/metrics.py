@@ -69,6 +69,11 @@ class Metrics:
                 "Parses that may run at a time.",
                 lambda: float(gate.max_running),
             ),
+            (
+                "parse_stalled_seconds",
+                "Since the running parse that has stood still longest last made progress; 0: none.",
+                lambda: gate.stalled_seconds,
+            ),
             ("sessions", "Browsers that are connected to the dashboard.", active_sessions),
         ):
             Gauge(f"bisenet_{name}", text, registry=self.registry).set_function(value)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bisenet.environment import OTHER_ENGINES, flag
+
 LogFormat = Literal["json", "text"]
 
 # Every variable that a manifest, the Dockerfile or a person may set, and what it means. A test
@@ -26,6 +28,9 @@ VARIABLES: dict[str, str] = {
     "BISENET_VIEWS_MB": "MB of parsed photos kept for all sessions (a quarter of the memory)",
     "BISENET_DRAIN_SECONDS": "after SIGTERM: not ready, but still answering, for this long (5)",
     "BISENET_SHUTDOWN_SECONDS": "after SIGTERM: gone by then, whatever still runs (30)",
+    "BISENET_STALL_SECONDS": "a parse without progress for so long hangs: /healthz fails (60)",
+    "BISENET_OTHER_ENGINES": "true: the API and the pages may open engines besides the server's "
+    "own, and Timing may measure (false)",
     "BISENET_BODY_SECONDS": "the time that a photo may take to arrive (60)",
     "BISENET_BODY_RATE": "KB a second that a body must at least arrive with (16)",
     "BISENET_HEADER_SECONDS": "the time that a request's header may take to arrive (10)",
@@ -66,6 +71,8 @@ class Settings:
     log_format: LogFormat = "json"
     max_upload_mb: int | None = None
     base_path: str = ""
+    stall_seconds: float = 60.0
+    other_engines: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -80,6 +87,8 @@ class Settings:
             weights=environ.get("BISENET_WEIGHTS", "default"),
             drain_seconds=_number(environ, "BISENET_DRAIN_SECONDS", 5, 0, 600),
             shutdown_seconds=_number(environ, "BISENET_SHUTDOWN_SECONDS", 30, 1, 3600),
+            stall_seconds=_number(environ, "BISENET_STALL_SECONDS", 60, 1, 3600),
+            other_engines=flag(OTHER_ENGINES, environ),
             body_seconds=_number(environ, "BISENET_BODY_SECONDS", 60, 1, 3600),
             body_rate=_number(environ, "BISENET_BODY_RATE", 16, 0.1, 1e6),
             header_seconds=_number(environ, "BISENET_HEADER_SECONDS", 10, 1, 3600),
@@ -88,7 +97,7 @@ class Settings:
             max_scripts=_whole(environ, "BISENET_MAX_SCRIPTS", 2),
             trusted_proxies=_networks(environ, "BISENET_TRUSTED_PROXIES"),
             allowed_hosts=tuple(name.lower() for name in _list(environ, "BISENET_ALLOWED_HOSTS")),
-            https=environ.get("BISENET_HTTPS", "").lower() in ("1", "true", "yes"),
+            https=flag("BISENET_HTTPS", environ),
             log_format=_log_format(environ),
             max_upload_mb=_upload_limit(environ),
             base_path=_base_path(environ),

@@ -18,13 +18,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bisenet.batch import manners
+from bisenet import parse_queue
 from bisenet.commands import evaluate as command
+from bisenet.dashboard import script_runs
 from bisenet.dashboard.evaluate_desk import Desk
 from bisenet.evaluation import report, sources
 from bisenet.evaluation.run import Outcome
-from bisenet.parsing import Parsing
-from bisenet.turns import parse_in_turn
 from tests.app.test_explore import texts
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
 
@@ -120,7 +119,10 @@ def test_the_empty_page_says_what_to_bring_and_offers_nothing_else(page: AppTest
 
 @needs_labelled_faces
 def test_the_scores_are_those_of_the_command(
-    page: AppTest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    page: AppTest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bring(page, zipped(files_of(FACES)))
     assert "Id 13 covers" in texts(page)
@@ -136,8 +138,11 @@ def test_the_scores_are_those_of_the_command(
     assert command.run(parser.parse_args(["--data", str(tmp_path), "--json"])) == 0
     wanted = json.loads(capsys.readouterr().out)
 
-    assert {key: found[key] for key in wanted if key != "seconds"} == {
-        key: value for key, value in wanted.items() if key != "seconds"
+    assert wanted.pop("not_scored") == {}
+    assert wanted.pop("partial") is False
+    of_the_command = {"looked_at", "faces_found", "seconds"}
+    assert {key: found[key] for key in wanted.keys() - of_the_command} == {
+        key: value for key, value in wanted.items() if key not in of_the_command
     }
     assert metrics(page)["mIoU"] == f"{100 * wanted['miou']:.1f} %"
     assert metrics(page)["Mean F1"] == f"{100 * wanted['mean_f1']:.1f} %"
@@ -157,8 +162,17 @@ def test_the_scores_are_those_of_the_command(
         assert not page.exception
         assert not page.error
         assert len(page.get("plotly_chart")) == charts, tab
+    counted, real = list[bool](), parse_queue.parse
+
+    def watched(*args: Any, **options: Any) -> Any:
+        counted.append(threading.get_ident() in script_runs._PROCESS._ends)
+        return real(*args, **options)
+
+    monkeypatch.setattr(parse_queue, "parse", watched)
+    desk_of(page).forget_view()
     page.session_state["evaluate-tab"] = "Photos"
     page.run()
+    assert counted == [False], "a script that parses keeps no other page's waiting"
     worst = min(outcome_of(page).photos, key=lambda photo: photo.scores[0].miou)
     box = page.selectbox(key="evaluate_photo")
     assert outcome_of(page).photos[int(box.value or 0)] is worst
@@ -169,16 +183,16 @@ def test_the_scores_are_those_of_the_command(
 def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on, calls = threading.Event(), []
+    go_on, calls, real = threading.Event(), [], parse_queue.parse
 
-    def slow(*args: Any, **options: Any) -> Parsing:
+    def slow(*args: Any, **options: Any) -> Any:
         """A real parse; after the second photo it waits to be stopped."""
         calls.append(1)
         if len(calls) > 2:
             go_on.wait(DEADLINE_S)
-        return parse_in_turn(*args, **options)
+        return real(*args, **options)
 
-    monkeypatch.setattr(manners, "parse_in_turn", slow)
+    monkeypatch.setattr(parse_queue, "parse", slow)
     bring(page, zipped(files_of(5)))
     page.button(key="evaluate-start").click().run()
     settled(page, lambda: len(calls) > 2)
@@ -192,8 +206,8 @@ def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
     go_on.set()
     settled(page, lambda: not desk_of(page).busy)
     outcome = outcome_of(page)
-    assert (len(outcome.photos), len(outcome.problems), outcome.stopped) == (3, 2, True)
-    assert "The run was stopped: 3 of 5 photos are scored" in texts(page)
+    assert (len(outcome.photos), len(outcome.problems), outcome.stopped) == (2, 3, True)
+    assert "The run was stopped: 2 of 5 photos are scored" in texts(page)
     assert metrics(page)["mIoU"].endswith("%")
 
 

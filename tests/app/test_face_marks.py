@@ -18,9 +18,10 @@ def script() -> None:
         SimpleNamespace(id=2, box=(400.0, 100.0, 500.0, 200.0)),
     ]
     view = SimpleNamespace(parsing=SimpleNamespace(faces=faces, left_out=7), scale=0.5)
-    st.button("new", on_click=face_marks.mark, args=(view, (10.0, 10.0, 20.0, 20.0)))
-    st.button("again", on_click=face_marks.mark, args=(view, (52.0, 52.0, 150.0, 150.0)))
-    st.button("not 1", on_click=face_marks.dismiss, args=(view, 1))
+    shown = face_marks.Shown.of(view)  # type: ignore[arg-type]
+    st.button("new", on_click=face_marks.mark, args=(shown, (10.0, 10.0, 20.0, 20.0)))
+    st.button("again", on_click=face_marks.mark, args=(shown, (52.0, 52.0, 150.0, 150.0)))
+    st.button("not 1", on_click=face_marks.dismiss, args=(shown, 1))
     face_marks.offers(view.parsing)
 
 

@@ -96,6 +96,7 @@ class Replica:
     env: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "bisenet.server")
 
     @property
     def url(self) -> str:
@@ -117,7 +118,7 @@ class Replica:
         }
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bisenet.server"],
+                [sys.executable, *self.program],
                 # Not the checkout: a server must not depend on where it is started.
                 cwd=self.log.parent,
                 env=environment,

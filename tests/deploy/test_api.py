@@ -88,9 +88,14 @@ def test_accept_png_gives_the_mask_alone(server: Replica) -> None:
         assert mask.size == (256, 256)
 
 
-def test_the_reference_engine_can_be_asked_for(server: Replica) -> None:
-    result = send(server.url, photo(256), engine="torch").json()
-    assert result["engine"]["name"] == "torch"
+def test_the_servers_own_engine_alone_can_be_asked_for(server: Replica) -> None:
+    own = send(server.url, photo(256)).json()["engine"]
+    name = own["name"] + ("" if own["precision"] == "f32" else f"-{own['precision']}")
+    assert send(server.url, photo(256), engine=name).json()["engine"] == own
+    refused = send(server.url, photo(256), engine="torch")
+    assert (refused.status, error_code(refused)) == (400, "bad_option")
+    assert "BISENET_OTHER_ENGINES" in refused.json()["error"]["message"]
+    check_against_description(server.url, refused)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF", "GIF", "TIFF"])

@@ -139,6 +139,11 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
         # What make drills measures at most is far below it; docs/operations.md has the figures.
         assert one["readinessProbe"]["timeoutSeconds"] >= 5
         assert one["livenessProbe"]["timeoutSeconds"] >= one["readinessProbe"]["timeoutSeconds"]
+        # A hung parse is answered with 503 at once; a busy server does not answer in time.
+        liveness = one["livenessProbe"]
+        stall = Settings.from_environment(settings_of(overlay)).stall_seconds
+        assert stall + liveness["failureThreshold"] * liveness["periodSeconds"] <= 90
+        assert liveness["failureThreshold"] * liveness["timeoutSeconds"] >= 60
         for port in manifests(overlay)["Service"]["spec"]["ports"]:
             assert port["targetPort"] in ports
         for rule in manifests(overlay)["NetworkPolicy"]["spec"]["ingress"]:

@@ -29,6 +29,7 @@ BASE = "/lab/faces"
 ELSEWHERE = {
     "BISENET_BODY_SECONDS": ("deploy/test_api.py", "test_a_photo_that_dribbles_in_is_cut_off"),
     "BISENET_DRAIN_SECONDS": ("deploy/test_api.py", "test_a_second_signal_ends_the_wait"),
+    "BISENET_STALL_SECONDS": ("deploy/test_hung_parse.py", "test_two_parses_that_hang"),
     "BISENET_MAX_SCRIPTS": ("unit/test_script_runs.py", "test_so_many_run_at_a_time"),
     "BISENET_VIEWS_MB": (
         "unit/test_view_store.py",
@@ -60,6 +61,7 @@ def environment(folder: Path) -> dict[str, str]:
         "BISENET_THREADS": "2",
         "BISENET_MAX_RUNNING": "1",
         "BISENET_MAX_WAITING": "3",
+        "BISENET_OTHER_ENGINES": "true",
         "BISENET_DRAIN_SECONDS": "0",
         "BISENET_SHUTDOWN_SECONDS": "4",
         "BISENET_BODY_RATE": "50",
@@ -95,8 +97,8 @@ def trickle(odd: Replica) -> Iterator[socket.socket]:
         yield client
 
 
-def parse(replica: Replica, side: int = 256, path: str = "/api/parse") -> Answer:
-    body, content_type = multipart(photo(side))
+def parse(replica: Replica, side: int = 256, path: str = "/api/parse", **options: str) -> Answer:
+    body, content_type = multipart(photo(side), **options)
     return ask(replica.url, path, "POST", body, {**HOST, "Content-Type": content_type})
 
 
@@ -122,6 +124,11 @@ def test_weights_threads_and_folders(
     assert result["engine"]["threads"] == 2
     for name in ("BISENET_STATE_DIR", "BISENET_CACHE_DIR"):
         assert list(Path(environment[name]).iterdir()), name
+
+
+def test_another_engine_parses(odd: Replica) -> None:
+    assert parse(odd, engine="torch").json()["engine"]["name"] == "torch"
+    assert parse(odd).json()["engine"]["name"] != "torch"
 
 
 def test_it_listens_on_its_own_address_only(odd: Replica) -> None:

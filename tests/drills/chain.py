@@ -95,11 +95,11 @@ class Chain:
     def _export(self, parsing: Parsing, data: bytes, rng: random.Random) -> None:
         regions = measure_regions(parsing)
         StoredPhoto.from_bytes(data, "odd")
-        make_view(parsing.image, "odd", lambda _: parsing)
+        make_view(parsing, "odd")
         keep(ParsedPhoto(parsing, tidy_rows(parsing, "odd"), ()), 0, "odd")
         render.draw(parsing.image, parsing.mask, "both")
         if rng.random() < 0.3:
-            export.bundle_zip(parsing, regions, "odd")
+            export.bundle_zip(parsing, regions, "odd", "odd.jpg")
             export.cut_out_png(parsing, parsing.classes, soft=True)
         else:
             export.indexed_png(parsing.mask)

@@ -65,7 +65,7 @@ def test_removing_moves_on_and_clearing_returns_to_the_sample() -> None:
 
 @pytest.fixture
 def maker(parser: FaceParser) -> Callable[[], View]:
-    return lambda: make_view(np.full((48, 64, 3), 128, np.uint8), "grey", parser.parse)
+    return lambda: make_view(parser.parse(np.full((48, 64, 3), 128, np.uint8)), "grey")
 
 
 def test_a_photo_is_parsed_once_for_each_set_of_weights(maker: Callable[[], View]) -> None:
@@ -115,7 +115,7 @@ def test_views_are_bounded_too(maker: Callable[[], View]) -> None:
 def test_a_face_is_measured_once(parser: FaceParser) -> None:
     boxes: list[Box] = [(175, 60, 275, 185), (350, 350, 450, 450)]
     photo = np.asarray(samples.astronaut())
-    view = make_view(photo, "two", lambda pixels: parser.parse(pixels, boxes=boxes))
+    view = make_view(parser.parse(photo, boxes=boxes), "two")
     first, second = (face.id for face in view.parsing.faces)
     of_first = view.of_face(first)
     assert np.array_equal(of_first.parsing.mask, view.parsing.faces[0].mask)
@@ -127,7 +127,7 @@ def test_a_face_is_measured_once(parser: FaceParser) -> None:
 
 
 def test_a_large_photo_is_shown_smaller_but_measured_whole(parser: FaceParser) -> None:
-    view = make_view(np.full((3000, 5000, 3), 255, np.uint8), "large", parser.parse)
+    view = make_view(parser.parse(np.full((3000, 5000, 3), 255, np.uint8)), "large")
     assert view.parsing.mask.shape == (3000, 5000)
     labels = np.asarray(Image.open(io.BytesIO(view.labels_png)))
     shown = Image.open(io.BytesIO(view.photo_jpeg))

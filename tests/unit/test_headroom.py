@@ -11,8 +11,8 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bisenet.memory import resident_bytes
-from bisenet.serving.headroom import SHARE, Headroom, give_back_memory
+from bisenet.memory import give_back, resident_bytes
+from bisenet.serving.headroom import SHARE, Headroom
 
 MB = 2**20
 
@@ -47,7 +47,7 @@ def run(steps: Callable[[], Awaitable[None]]) -> None:
 
 
 def with_room_for(free: int, app: ASGIApp) -> Headroom:
-    give_back_memory()
+    give_back()
     return Headroom(app, limit=int((resident_bytes() + free) / SHARE))
 
 

@@ -55,7 +55,7 @@ def png(width: int, height: int, depth: int = 1) -> bytes:
 
 def test_a_picture_of_60000_rows_is_parsed_measured_shown_and_exported(parser: FaceParser) -> None:
     photo = read_photo(CASES / "tall-200x60000.png")
-    view = make_view(photo.pixels, "tall", parser.parse)
+    view = make_view(parser.parse(photo.pixels), "tall")
     assert view.parsing.mask.shape == (60_000, 200)
     assert view.regions["area_px"].sum() == 200 * 60_000
     shown = Image.open(io.BytesIO(view.photo_jpeg))

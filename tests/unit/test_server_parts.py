@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -49,6 +50,8 @@ class TestSettings:
                 "BISENET_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
                 "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "200",
                 "STREAMLIT_SERVER_BASE_URL_PATH": "/lab/faces/",
+                "BISENET_STALL_SECONDS": "45",
+                "BISENET_OTHER_ENGINES": "true",
             }
         )
         assert settings == Settings(
@@ -69,6 +72,8 @@ class TestSettings:
             log_format="text",
             max_upload_mb=200,
             base_path="/lab/faces",
+            stall_seconds=45,
+            other_engines=True,
         )
 
     @pytest.mark.parametrize(
@@ -122,6 +127,22 @@ class TestLifecycle:
         with state.gate.admit():
             assert not state.idle
         assert state.idle
+
+    def test_a_parse_without_progress_is_noticed(self) -> None:
+        own = gate.Gate(max_running=2)
+        state = lifecycle.Lifecycle(own, stall_seconds=0.2, stall_seconds_draining=0.05)
+        state.loaded()
+        with own.admit() as moved, own.admit():
+            assert (state.stalled, state.stuck, state.problem) == (False, False, "")
+            for _ in range(6):  # one works on, the other stands still
+                time.sleep(0.05)
+                moved()
+            assert (state.stalled, state.stuck, state.problem) == (True, False, "stalled")
+            time.sleep(0.1)
+            assert not state.stuck
+            state.drain()
+            assert state.stuck, "told to go, it waits less long"
+        assert (state.stalled, state.stuck) == (False, False)
 
     def test_the_gate_is_one_a_process(self) -> None:
         found: list[gate.Gate] = []
@@ -248,6 +269,7 @@ def test_metrics_have_their_names() -> None:
         'bisenet_stage_seconds_sum{stage="network"} 0.12',
         "bisenet_wait_seconds_sum 0.04",
         "bisenet_queue_waiting 0.0",
+        "bisenet_parse_stalled_seconds 0.0",
         "bisenet_sessions 0.0",
         "bisenet_ready 0.0",
         "process_resident_memory_bytes",

@@ -25,9 +25,12 @@ def gallery_strip(gallery: Gallery) -> None:
         st.caption("This is a sample. Add your own photos above: they stay in memory only.")
         return
 
+    # Streamlit keeps the callback after the strip is gone: it must not hold the photos.
+    ids = {photo.id for photo in photos}
+
     def show() -> None:
         chosen = st.session_state[_KEY].show
-        if any(photo.id == chosen for photo in photos):
+        if chosen in ids:
             gallery.selected = chosen
 
     _component(

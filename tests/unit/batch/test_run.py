@@ -4,12 +4,12 @@ import io
 import threading
 import time
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.batch.manners import polite_parse
@@ -18,9 +18,12 @@ from bisenet.batch.run import Batch
 from bisenet.batch.sources import from_files
 from bisenet.classes import BACKGROUND
 from bisenet.gate import Gate
-from bisenet.images import ImageError
+from bisenet.images import ImageError, Photo
+from bisenet.parse_queue import parsing_alone, unqueued
 from bisenet.parser import FaceParser, Parsing
 from bisenet.stopping import Cancelled
+
+T = TypeVar("T")
 
 
 def jpeg(image: Image.Image, side: int) -> bytes:
@@ -31,7 +34,7 @@ def jpeg(image: Image.Image, side: int) -> bytes:
 
 @pytest.fixture
 def parse(parser: FaceParser) -> Parse:
-    return lambda image: parser.parse(image, framing="whole")
+    return unqueued(parser, "whole")
 
 
 def batch_of(parse: Parse, *files: bytes, **options: Any) -> Batch:
@@ -80,10 +83,10 @@ def test_a_bad_photo_and_a_second_copy_stop_nothing(
 ) -> None:
     good, other = jpeg(portrait, 100), jpeg(portrait, 90)
 
-    def sometimes(pixels: NDArray[np.uint8]) -> Parsing:
-        if pixels.shape[1] == 90:
+    def sometimes(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        if photo == other:
             raise KeyError("a mistake of ours")
-        return parse(pixels)
+        return parse(photo, then)
 
     batch = batch_of(sometimes, b"not a photo", good, other, good, jpeg(portrait, 80))
     run(batch)
@@ -99,7 +102,7 @@ def test_a_bad_photo_and_a_second_copy_stop_nothing(
 
 def test_a_photo_without_a_face_is_kept_without_rows(parser: FaceParser) -> None:
     grey = Image.new("RGB", (96, 64), "grey")
-    batch = batch_of(parser.parse, jpeg(grey, 64))
+    batch = batch_of(unqueued(parser, "auto"), jpeg(grey, 64))
     run(batch)
     (photo,) = batch.snapshot().kept
     assert photo.faces == 0
@@ -121,9 +124,9 @@ def test_cancelled_in_mid_run_it_keeps_what_is_done(parse: Parse, portrait: Imag
 def test_results_are_read_while_it_runs(parse: Parse, portrait: Image.Image) -> None:
     go_on = threading.Semaphore(2)
 
-    def slowly(pixels: NDArray[np.uint8]) -> Parsing:
+    def slowly(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
         assert go_on.acquire(timeout=30)
-        return parse(pixels)
+        return parse(photo, then)
 
     batch = batch_of(slowly, *(jpeg(portrait, 60 + i) for i in range(3)))
     thread = threading.Thread(target=run, args=(batch,))
@@ -144,10 +147,13 @@ def test_results_are_read_while_it_runs(parse: Parse, portrait: Image.Image) -> 
 def test_pixels_are_let_go(parse: Parse, portrait: Image.Image) -> None:
     arrays: list[weakref.ref[np.ndarray]] = []
 
-    def watched(pixels: NDArray[np.uint8]) -> Parsing:
-        parsing = parse(pixels)
-        arrays.extend(weakref.ref(a) for a in (parsing.image, parsing.mask, parsing.confidence))
-        return parsing
+    def watched(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        def noted(decoded: Photo, parsing: Parsing) -> T:
+            held = (parsing.image, parsing.mask, parsing.confidence)
+            arrays.extend(weakref.ref(array) for array in held)
+            return then(decoded, parsing)
+
+        return parse(photo, noted)
 
     batch = batch_of(watched, jpeg(portrait, 100), jpeg(portrait, 80))
     run(batch)
@@ -189,7 +195,7 @@ class TestManners:
 
         def batch() -> None:
             parse = polite_parse(parser, "whole", "", lambda: False, gate)
-            parse(np.asarray(portrait.resize((64, 64))))
+            parse(jpeg(portrait, 64), parsing_alone)
             order.append("batch")
 
         inside = threading.Thread(target=person, args=("first",))
@@ -214,7 +220,7 @@ class TestManners:
         with gate.admit():
 
             def wait_and_parse() -> None:
-                parse(np.asarray(portrait.resize((64, 64))))
+                parse(jpeg(portrait, 64), parsing_alone)
                 done.set()
 
             threading.Thread(target=wait_and_parse).start()
@@ -225,7 +231,27 @@ class TestManners:
     def test_it_stops_while_it_waits(self, parser: FaceParser, portrait: Image.Image) -> None:
         gate = Gate(1, 0)
         with gate.admit(), pytest.raises(Cancelled):
-            polite_parse(parser, "whole", "", lambda: True, gate)(np.asarray(portrait))
+            polite_parse(parser, "whole", "", lambda: True, gate)(jpeg(portrait, 64), parsing_alone)
+
+    def test_it_stops_in_the_queue_behind_work_that_never_ends(
+        self, parser: FaceParser, portrait: Image.Image
+    ) -> None:
+        """The queue does not move, so nobody would tell it that its place has changed."""
+        gate = Gate(1, 8)
+        stopped, ended = threading.Event(), threading.Event()
+
+        def batch() -> None:
+            parse = polite_parse(parser, "whole", "", stopped.is_set, gate, patience=0)
+            with pytest.raises(Cancelled):
+                parse(jpeg(portrait, 64), parsing_alone)
+            ended.set()
+
+        with gate.admit():
+            threading.Thread(target=batch).start()
+            until(lambda: gate.waiting == 1)
+            stopped.set()
+            assert ended.wait(5)
+            assert gate.waiting == 0
 
 
 def until(condition: Any) -> None:

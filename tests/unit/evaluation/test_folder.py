@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -20,9 +21,11 @@ from bisenet.evaluation.pairs import pair_up
 from bisenet.evaluation.reading import survey
 from bisenet.evaluation.run import Contestant, evaluate
 from bisenet.evaluation.sources import Files
+from bisenet.images import Photo, read_photo
 from bisenet.parsing import Parsing
 
 SIDE = 64
+T = TypeVar("T")
 Write = Callable[[Path, int, NDArray[np.uint8]], None]
 
 
@@ -45,6 +48,11 @@ def picture(mask: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
 def read(pixels: NDArray[np.uint8]) -> Parsing:
     mask = pixels[..., 0].copy()
     return Parsing(pixels, mask, np.ones(mask.shape, np.float32), (), owner=np.ones_like(mask))
+
+
+def read_file(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+    decoded = read_photo(photo)
+    return then(decoded, read(decoded.pixels))
 
 
 def in_celeba_order(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -103,7 +111,9 @@ def test_a_layout_is_scored_alike_on_the_disk_and_in_the_page(
     paths = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     files = Files([(path.relative_to(tmp_path).as_posix(), path.read_bytes()) for path in paths])
     checked = survey(pair_up(files.names).pairs, files.read).checked
-    page = evaluate(checked, files.read, of_order(order), [(Contestant("a", "b"), read)], "whole")
+    page = evaluate(
+        checked, files.read, of_order(order), [(Contestant("a", "b"), read_file)], "whole"
+    )
     scores, _ = scoring.pooled(page.scores_of(0))
     np.testing.assert_array_equal(scores.confusion, result.scores.confusion)
     assert {photo.face_height for photo in page.photos} == {page.photos[0].face_height}

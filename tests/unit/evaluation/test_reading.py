@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from bisenet import images
+from bisenet.evaluation import reading
 from bisenet.evaluation.labels import of_mapping, of_order
 from bisenet.evaluation.pairs import Pair, pair_up
 from bisenet.evaluation.reading import MaskError, mask_ids, split_by_ids, survey, true_classes
@@ -152,3 +156,30 @@ def test_files_that_show_a_part_each_need_no_order() -> None:
     assert [(p.name, p.reason) for p in result.problems] == [
         ("00002_skin.png", "00002_hair.png: This is not an image that can be read.")
     ]
+
+
+def test_a_place_is_held_while_a_mask_or_its_parts_are_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {
+        **{"0.jpg": photo(8, 6), "1.jpg": photo(8, 6)},
+        **{name: mask_png(np.zeros((6, 8))) for name in ("00000_hair.png", "00000_skin.png")},
+        "1.png": mask_png(np.zeros((6, 8))),
+    }
+    held, decoded = list[bytes](), list[int]()
+
+    @contextmanager
+    def place(data: bytes) -> Iterator[None]:
+        held.append(data)
+        yield
+        held.pop()
+
+    @contextmanager
+    def opened(source: BinaryIO) -> Iterator[Image.Image]:
+        decoded.append(len(held))
+        with images.opened(source) as image:
+            yield image
+
+    monkeypatch.setattr(reading, "opened", opened)
+    assert len(survey(pair_up(files).pairs, reader(files), place=place).checked) == 2
+    assert (decoded, held) == ([1, 1, 1], [])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.archives import ArchiveError
@@ -15,10 +16,12 @@ from bisenet.evaluation.pairs import pair_up
 from bisenet.evaluation.reading import Checked, survey
 from bisenet.evaluation.run import Contestant, Outcome, Parse, evaluate, progress_line
 from bisenet.evaluation.sources import Files
+from bisenet.images import Photo, read_photo
 from bisenet.parsing import Parsing
 from bisenet.stopping import Cancelled
 
 SIZE = 48
+T = TypeVar("T")
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -42,14 +45,16 @@ def reader(wrong_rows: int, fails_on: int | None = None) -> Parse:
     """Stands in for a network: reads the labels from the photo, but for its first rows."""
     seen: list[int] = []
 
-    def parse(pixels: NDArray[np.uint8]) -> Parsing:
+    def parse(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
         seen.append(1)
         if fails_on == len(seen):
             raise ValueError("There is not enough memory for this photo.")
-        mask = pixels[..., 0].copy()
+        decoded = read_photo(photo)
+        mask = decoded.pixels[..., 0].copy()
         mask[:wrong_rows] = 0
         sure = np.ones(mask.shape, np.float32)
-        return Parsing(pixels, mask, sure, (), owner=np.ones(mask.shape, np.uint8))
+        owner = np.ones(mask.shape, np.uint8)
+        return then(decoded, Parsing(decoded.pixels, mask, sure, (), owner=owner))
 
     return parse
 
@@ -175,14 +180,14 @@ def test_photos_of_one_name_keep_their_folders() -> None:
 def test_a_photo_that_waits_for_its_turn_when_the_run_is_stopped_is_not_scored() -> None:
     stopped: list[bool] = []
 
-    def parse(pixels: NDArray[np.uint8]) -> Parsing:
-        if tuple(pixels[0, 0]) == first:
-            return reader(0)(pixels)
+    def parse(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        if photo == first:
+            return reader(0)(photo, then)
         stopped.append(True)
         raise Cancelled
 
     source, checked = brought(3)
-    first = Image.open(io.BytesIO(source.read(checked[0].pair.photo))).getpixel((0, 0))
+    first = source.read(checked[0].pair.photo)
     outcome = evaluate(
         checked,
         source.read,

@@ -1,0 +1,24 @@
+"""Uploaded files are taken from Streamlit, which would keep them until the session ends.
+
+So a photo that a person removes is gone, and none is kept that nobody sees any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamlit import runtime
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+
+def forget(files: Iterable[UploadedFile]) -> None:
+    """Let Streamlit's own copies of a session's files go, once theirs are in our hands."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None or not runtime.exists():
+        return
+    manager = runtime.get_instance().uploaded_file_mgr
+    if isinstance(manager, MemoryUploadedFileManager):
+        for file in files:
+            manager.remove_file(context.session_id, file.file_id)

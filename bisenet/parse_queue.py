@@ -1,0 +1,192 @@
+"""The one door for every photo, from pages, batches, evaluations and the API.
+
+A photo waits for its place in the process's queue, is decoded, parsed and logged, and whatever its
+caller makes of the arrays is made, before the place is free again. So the memory of decoded photos
+is bounded by the queue and not by the number of people.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bisenet.faces import Box
+from bisenet.gate import Gate, process_gate
+from bisenet.images import UNREADABLE, ImageError, Photo, opened, read_photo, stored_size
+from bisenet.parser import MAX_FACES, FaceParser, FramingName, Parsing, Progress
+from bisenet.runlog import RunLog, process_log
+from bisenet.stopping import each_step, step
+from bisenet.turns import places
+
+T = TypeVar("T")
+Source = bytes | BinaryIO | NDArray[np.uint8]
+
+
+class Parse(Protocol):
+    """Decodes and parses a photo, and returns what ``then`` makes of it.
+
+    Raises:
+        ImageError: not an image, damaged, empty, or too large.
+        GateFull: too many wait already.
+    """
+
+    def __call__(self, photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        """Decode, parse, and hand both to ``then``."""
+        ...
+
+
+def parsing_alone(_: Photo, parsing: Parsing) -> Parsing:
+    """For ``then``: the parsing as it is."""
+    return parsing
+
+
+def parse(
+    source: Source,
+    parser: FaceParser,
+    then: Callable[[Photo, Parsing], T],
+    framing: FramingName = "auto",
+    *,
+    boxes: Sequence[Box] | None = None,
+    max_faces: int = MAX_FACES,
+    progress: Progress | None = None,
+    on_position: Callable[[int], None] | None = None,
+    still_wanted: Callable[[], None] | None = None,
+    caller: str = "page",
+    session: str = "",
+    client: str = "",
+    gate: Gate | None = None,
+    log: RunLog | None = None,
+) -> T:
+    """Wait for a place in the queue, decode, parse, log how long it took, and finish.
+
+    Args:
+        source: a photo's file, or its pixels ``(H, W, 3)`` uint8 where they are ours already.
+        parser: shared by all sessions.
+        then: makes of photo and parsing what the caller keeps, while the place is still held.
+        framing, boxes, max_faces, progress: as ``FaceParser.parse`` takes them.
+        on_position: as ``Gate.admit`` takes it.
+        still_wanted: asked every second in the queue and at each step of the parse; raises where
+            nobody waits for the result any more.
+        caller: ``page``, ``api`` or ``batch``, for the log.
+        session: a random mark of who asks, for the log; never a name.
+        client: whose place it is, as ``Gate.admit`` takes it; by default the session's. Not logged.
+        gate: another than the process's.
+        log: another than the process's.
+
+    Raises:
+        ImageError: not an image, damaged, empty, or too large.
+        GateFull: too many wait already; the message is a sentence for people.
+    """
+    arrived = time.perf_counter()
+    with place(pixels_of(source), on_position, still_wanted, gate, client or session):
+        waited = (time.perf_counter() - arrived) * 1000
+        photo = Photo(source) if isinstance(source, np.ndarray) else read_photo(source)
+        parsing = parser.parse(photo.pixels, framing, boxes, max_faces, progress)
+        (log or process_log()).record_parse(parsing, parser.input_size, caller, session, waited)
+        step()
+        return then(photo, parsing)
+
+
+@contextmanager
+def place(
+    pixels: int,
+    on_position: Callable[[int], None] | None = None,
+    still_wanted: Callable[[], None] | None = None,
+    gate: Gate | None = None,
+    client: str = "",
+) -> Iterator[None]:
+    """Hold a place in the queue for work on a picture of so many pixels, step by step.
+
+    Args:
+        pixels, on_position, still_wanted, gate, client: as ``parse`` takes them.
+
+    Raises:
+        GateFull: too many wait already, or too many of this client's.
+    """
+    gate = gate or process_gate()
+
+    def waiting(position: int) -> None:
+        if still_wanted is not None:
+            still_wanted()
+        if on_position is not None:
+            on_position(position)
+
+    watched = on_position is not None or still_wanted is not None
+    with gate.admit(waiting if watched else None, places(gate, pixels), client) as moved:
+
+        def moving() -> None:
+            moved()
+            if still_wanted is not None:
+                still_wanted()
+
+        with each_step(moving):
+            step()
+            yield
+
+
+def draft(
+    data: bytes,
+    side: int,
+    on_position: Callable[[int], None] | None = None,
+    gate: Gate | None = None,
+    client: str = "",
+) -> Photo:
+    """A small copy of a photo: ``side`` pixels or more on its shorter side, where it has as many.
+
+    A JPEG is decoded at an eighth of its size and takes no place. What has to be decoded whole,
+    progressive JPEG too, waits for one.
+
+    Raises:
+        ImageError: not an image, damaged, empty, or too large.
+        GateFull: too many wait already.
+    """
+    if _scales(data):
+        return read_photo(data, side)
+    with place(pixels_of(data), on_position, gate=gate, client=client):
+        photo = read_photo(data, side)
+        small = Image.fromarray(photo.pixels)
+        small.thumbnail((2 * side, 2 * side))
+        return Photo(np.asarray(small), photo.notices)
+
+
+def unqueued(parser: FaceParser, framing: FramingName) -> Parse:
+    """For the command line, where nobody else waits: decodes and parses at once, without a log."""
+
+    def parse_now(data: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        photo = read_photo(data)
+        return then(photo, parser.parse(photo.pixels, framing))
+
+    return parse_now
+
+
+def pixels_of(source: Source) -> int:
+    """How many pixels a picture will have; 0 where its header does not tell: decoding says why."""
+    if isinstance(source, np.ndarray):
+        return source.size // 3
+    try:
+        width, height = stored_size(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except ImageError:
+        return 0
+    finally:
+        if not isinstance(source, bytes):
+            source.seek(0)
+    return width * height
+
+
+def _scales(data: bytes) -> bool:
+    """Whether a file is decoded at a fraction of its size with a fraction of the memory.
+
+    The library holds all of a progressive JPEG's coefficients before it makes the first pixel.
+    """
+    try:
+        with opened(io.BytesIO(data)) as image:
+            return image.format in ("JPEG", "MPO") and not image.info.get("progressive")
+    except UNREADABLE:
+        return False
