@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import LeftOut
 from bisenet.batch.sources import MAX_PHOTOS, MAX_TOTAL_BYTES
-from bisenet.dashboard import batch_desk, batch_results, framing_choice
+from bisenet.dashboard import batch_desk, batch_results, framing_choice, upload_store
 from bisenet.dashboard.intake import zip_limit_mb
 from bisenet.engines import EngineError
 from bisenet.images import EXTENSIONS, MAX_BYTES
@@ -22,7 +21,7 @@ def start() -> None:
         "you leave with one table, distributions and masks."
     )
     limit = zip_limit_mb()
-    files: list[UploadedFile] = st.file_uploader(
+    chosen = st.file_uploader(
         f"Photos to {MAX_BYTES // 2**20} MB each, or zips to {limit:,} MB; together at most "
         f"{MAX_PHOTOS:,} photos and {MAX_TOTAL_BYTES // 2**30} GB",
         type=[*EXTENSIONS, "zip"],
@@ -30,6 +29,7 @@ def start() -> None:
         max_upload_size=limit,
         key=batch_desk.upload_key(),
     )
+    files = upload_store.there(chosen)
     framing = framing_choice.choose("The files are", "auto", "batch-framing")
     count = len(files)
     if st.button(

@@ -13,6 +13,15 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
+def there(files: Iterable[object] | None) -> list[UploadedFile]:
+    """Of an upload box's files, those that are still there.
+
+    After ``forget`` the browser may name a file once more before its box is emptied; Streamlit then
+    gives a ``DeletedFile`` without name and bytes in its place.
+    """
+    return [file for file in files or () if isinstance(file, UploadedFile)]
+
+
 def forget(files: Iterable[UploadedFile]) -> None:
     """Let Streamlit's own copies of a session's files go, once theirs are in our hands."""
     context = get_script_run_ctx(suppress_warning=True)
