@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from streamlit.elements.widgets.file_uploader import DeletedFile
 from streamlit.proto.Common_pb2 import FileURLs
-from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
+from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFile, UploadedFileRec
 
 from bisenet.dashboard import upload_store
 
