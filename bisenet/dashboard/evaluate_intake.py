@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import LeftOut
 from bisenet.dashboard import downloads, evaluate_desk, upload_store
@@ -130,7 +129,7 @@ def _refusal(problems: Sequence[LeftOut]) -> str:
 
 
 def _take(key: str) -> None:
-    uploaded: list[UploadedFile] = st.session_state.get(key) or []
+    uploaded = upload_store.arrived(key)
     if uploaded:
         evaluate_desk.take([(file.name, file.getvalue()) for file in uploaded])
         upload_store.forget(uploaded)

@@ -7,7 +7,6 @@ from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.archives import MAX_ARCHIVE_BYTES
 from bisenet.dashboard import shell, upload_store
@@ -97,7 +96,7 @@ def _take_in(place: DeltaGenerator) -> None:
 
 
 def _take_uploads(key: str) -> None:
-    files: list[UploadedFile] = st.session_state.get(key) or []
+    files = upload_store.arrived(key)
     if files:
         _keep([(file.name, file.getvalue()) for file in files])
         upload_store.forget(files)
@@ -105,8 +104,7 @@ def _take_uploads(key: str) -> None:
 
 
 def _take_snapshot() -> None:
-    snapshot: UploadedFile | None = st.session_state.get("camera")
-    if snapshot is not None:
+    for snapshot in upload_store.arrived("camera"):
         count = len(shell.gallery().photos) + 1
         _keep([(f"Camera {count}.jpg", snapshot.getvalue())])
         upload_store.forget([snapshot])

@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+
+def arrived(key: str) -> list[UploadedFile]:
+    """The files in an upload box or a camera that are still there to be taken.
+
+    Who adds files while the last ones are parsed sends both: the box in the browser is emptied
+    only when the script has come to its end. Streamlit gives a stand-in for those already taken.
+    """
+    value = st.session_state.get(key) or []
+    files = value if isinstance(value, list) else [value]
+    return [file for file in files if isinstance(file, UploadedFile)]
 
 
 def forget(files: Iterable[UploadedFile]) -> None:
