@@ -62,6 +62,8 @@ _STREAMLIT_OPTIONS: dict[str, object] = {
     "server.enableStaticServing": False,
     "server.enableAgentApi": False,
     "client.showErrorDetails": "none",
+    # It would print exceptions past our log, with messages that may quote what a person sent.
+    "logger.enableRich": False,
     "client.toolbarMode": "minimal",
     "browser.gatherUsageStats": False,
 }
