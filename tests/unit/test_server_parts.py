@@ -19,10 +19,9 @@ from starlette.types import Message
 from streamlit import config
 from streamlit.error_util import _log_uncaught_app_exception
 
-from bisenet import gate, runlog
+from bisenet import gate, runlog, server
 from bisenet.engines import ENGINES
 from bisenet.parser import FRAMINGS
-from bisenet.server import _STREAMLIT_OPTIONS
 from bisenet.serving import api, lifecycle, logs, openapi, security
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.pages import below
@@ -238,7 +237,8 @@ def test_streamlit_prints_no_exception_beside_the_log(capfd: pytest.CaptureFixtu
     pytest.importorskip("rich")  # with it, Streamlit prints exceptions itself
     before = config.get_option("logger.enableRich")
     try:
-        for rich, printed in ((True, True), (_STREAMLIT_OPTIONS["logger.enableRich"], False)):
+        ours = server._STREAMLIT_OPTIONS["logger.enableRich"]
+        for rich, printed in ((True, True), (ours, False)):
             config.set_option("logger.enableRich", rich)
             _log_uncaught_app_exception(ValueError("photo-of-anna.jpg"))
             assert ("anna" in capfd.readouterr().out) is printed
@@ -388,3 +388,21 @@ def test_the_policy_lets_no_foreign_script_in() -> None:
     assert policy["object-src"] == "'none'"
     assert "strict-transport-security" not in security.security_headers(https=False)
     assert "strict-transport-security" in security.security_headers(https=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BISENET_VIEWS_MB", "much"),
+        ("BISENET_THREADS", "0"),
+        ("BISENET_MAX_RUNNING", "0"),
+        ("BISENET_MAX_WAITING", "-1"),
+    ],
+)
+def test_a_setting_that_is_read_elsewhere_is_refused_at_the_start(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(server, "process_gate", gate.gate_from_environment)
+    assert server.main() == 2
+    assert f"error: {name} must be" in capsys.readouterr().err
