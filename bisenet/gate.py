@@ -197,12 +197,17 @@ def gate_from_environment() -> Gate:
         ValueError: a setting is not a whole number, or out of range.
     """
     sizes = {}
-    for name, default in (("BISENET_MAX_RUNNING", RUNNING), ("BISENET_MAX_WAITING", WAITING)):
+    for name, default, least in (
+        ("BISENET_MAX_RUNNING", RUNNING, 1),
+        ("BISENET_MAX_WAITING", WAITING, 0),
+    ):
         text = os.environ.get(name, str(default))
         try:
             sizes[name] = int(text)
         except ValueError as error:
             raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
+        if sizes[name] < least:
+            raise ValueError(f"{name} must be at least {least}, not {text}.")
     return Gate(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
 
 

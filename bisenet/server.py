@@ -31,6 +31,7 @@ from streamlit.starlette import App
 
 from bisenet import uploads
 from bisenet.dashboard import script_runs
+from bisenet.dashboard.view_store import view_bytes
 from bisenet.environment import OTHER_ENGINES
 from bisenet.gate import process_gate
 from bisenet.memory import return_large_arrays
@@ -47,6 +48,7 @@ from bisenet.serving.models import Models
 from bisenet.serving.pages import Pages
 from bisenet.serving.security import Hosts, Security
 from bisenet.serving.settings import VARIABLES, Settings
+from bisenet.threads import thread_count
 
 SCRIPT = Path(__file__).resolve().parent.parent / "streamlit_app.py"
 LOG = logging.getLogger("bisenet.server")
@@ -62,6 +64,8 @@ _STREAMLIT_OPTIONS: dict[str, object] = {
     "server.enableStaticServing": False,
     "server.enableAgentApi": False,
     "client.showErrorDetails": "none",
+    # It would print exceptions past our log, with messages that may quote what a person sent.
+    "logger.enableRich": False,
     "client.toolbarMode": "minimal",
     "browser.gatherUsageStats": False,
 }
@@ -186,6 +190,9 @@ def main() -> int:
     """Serve until told to stop."""
     try:
         settings = Settings.from_environment()
+        # Read again where they are needed; a bad value is said now, not by every page.
+        view_bytes()
+        thread_count()
         lifecycle = Lifecycle(process_gate(), settings.stall_seconds, settings.shutdown_seconds / 3)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -327,7 +327,8 @@ def _read_pickle(path: Path) -> Any:
         with torch.serialization.safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported global" in str(error) or "Unsupported operand" in str(error):
+        # "Unsupported global", "Unsupported operand", "unsupported GLOBAL ... is blocked"
+        if re.search(r"unsupported (?:global|operand)", str(error), re.IGNORECASE):
             wants = re.search(r"GLOBAL (\S+)", str(error))
             what = f" ({wants[1]})" if wants else ""
             raise WeightsError(

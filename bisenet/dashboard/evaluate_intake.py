@@ -129,7 +129,7 @@ def _refusal(problems: Sequence[LeftOut]) -> str:
 
 
 def _take(key: str) -> None:
-    uploaded = upload_store.there(st.session_state.get(key))
+    uploaded = upload_store.arrived(key)
     if uploaded:
         evaluate_desk.take([(file.name, file.getvalue()) for file in uploaded])
         upload_store.forget(uploaded)

@@ -96,7 +96,7 @@ def _take_in(place: DeltaGenerator) -> None:
 
 
 def _take_uploads(key: str) -> None:
-    files = upload_store.there(st.session_state.get(key))
+    files = upload_store.arrived(key)
     if files:
         _keep([(file.name, file.getvalue()) for file in files])
         upload_store.forget(files)
@@ -104,7 +104,7 @@ def _take_uploads(key: str) -> None:
 
 
 def _take_snapshot() -> None:
-    for snapshot in upload_store.there([st.session_state.get("camera")]):
+    for snapshot in upload_store.arrived("camera"):
         count = len(shell.gallery().photos) + 1
         _keep([(f"Camera {count}.jpg", snapshot.getvalue())])
         upload_store.forget([snapshot])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -14,12 +15,20 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
 def there(files: Iterable[object] | None) -> list[UploadedFile]:
-    """Of an upload box's files, those that are still there.
-
-    After ``forget`` the browser may name a file once more before its box is emptied; Streamlit then
-    gives a ``DeletedFile`` without name and bytes in its place.
+    """Of an upload box's files, those that Streamlit still has; for a file that ``forget`` took it
+    gives a ``DeletedFile`` without name and bytes.
     """
     return [file for file in files or () if isinstance(file, UploadedFile)]
+
+
+def arrived(key: str) -> list[UploadedFile]:
+    """The files in an upload box or a camera that are still there to be taken.
+
+    Who adds files while the last ones are parsed sends both: the box in the browser is emptied
+    only when the script has come to its end. Streamlit gives a stand-in for those already taken.
+    """
+    value = st.session_state.get(key)
+    return there(value if isinstance(value, list) else [value])
 
 
 def forget(files: Iterable[UploadedFile]) -> None:

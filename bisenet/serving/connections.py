@@ -37,6 +37,9 @@ MAX_QUEUED = 64
 # An answer that is not read: this much is waited for, then for progress in every so many seconds.
 MAX_UNREAD_BYTES = 1 << 20
 WRITE_SECONDS = 20.0
+# Where a few addresses hold all connections, the probes, which need one, must not be refused: the
+# orchestrator would end the process, and with it everyone's session.
+SPARE_CONNECTIONS = 64
 # A request's body that nobody wants, after its answer: time for the answer to be read.
 _LINGER_SECONDS = 2.0
 
@@ -48,10 +51,11 @@ class Tally:
         most: in all.
         most_of_one: of one address.
         exempt: proxies, which stand for many: only the sum counts for them.
+        spare: beyond ``most``, for addresses that have fewer than two.
     """
 
-    def __init__(self, most: int, most_of_one: int, exempt: Collection[str] = ()):
-        self._most, self._most_of_one = most, most_of_one
+    def __init__(self, most: int, most_of_one: int, exempt: Collection[str] = (), spare: int = 0):
+        self._most, self._most_of_one, self._spare = most, most_of_one, spare
         # uvicorn's reading of addresses and networks, the same that believes their headers.
         self._exempt = ProxyHeadersMiddleware(cast(Any, None), list(exempt)).trusted_hosts
         self._lock = threading.Lock()
@@ -67,7 +71,8 @@ class Tally:
         """Count one more, if there may be one."""
         key = address_of(host)
         with self._lock:
-            if self._open.total() >= self._most:
+            spare = self._spare if self._open[key] < 2 else 0
+            if self._open.total() >= self._most + spare:
                 return False
             if self._open[key] >= self._most_of_one and host not in self._exempt:
                 return False
@@ -297,7 +302,10 @@ def protocols(settings: Settings) -> tuple[type[HttpProtocol], type[SocketProtoc
     """The two protocols of one server, which count together."""
     # Beside its socket, a page has connections open for its files.
     tally = Tally(
-        2 * settings.max_sockets, 2 * settings.max_sockets_client, settings.trusted_proxies
+        2 * settings.max_sockets,
+        2 * settings.max_sockets_client,
+        settings.trusted_proxies,
+        SPARE_CONNECTIONS,
     )
     http = type(
         "Http", (HttpProtocol,), {"tally": tally, "header_seconds": settings.header_seconds}

@@ -82,9 +82,11 @@ class Pages:
             await self._host_check(scope)(scope, receive, send)
         elif name in self._pages:
             await self._with_check(scope, receive, send)
+        elif name.startswith("component/"):  # may be pages of their own
+            await self.app(scope, receive, send)
         # A page asks for its files beside itself first, and is told 404 by Streamlit's own routes.
         elif first in self._files or "_stcore/" in name or path.startswith("//"):
-            await self.app(scope, receive, send)
+            await self._file(scope, receive, send)
         else:
             await self._no_page()(scope, receive, send)
 
@@ -106,6 +108,22 @@ class Pages:
         script = _SCRIPT % known.replace("<", "\\u003c")
         headers = {"cache-control": "no-store"}
         return Response(script, media_type="text/javascript", headers=headers)
+
+    async def _file(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A file or a route of Streamlit's; 404 where it answers with its page for want of one."""
+        page = False
+
+        async def send_file(message: Message) -> None:
+            nonlocal page
+            if message["type"] == "http.response.start":
+                content = MutableHeaders(scope=message).get("content-type", "")
+                page = message["status"] == 200 and content.startswith("text/html")
+            if not page:
+                await send(message)
+
+        await self.app(scope, receive, send_file)
+        if page:
+            await self._no_page()(scope, receive, send)
 
     async def _with_check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The page, with one script more."""

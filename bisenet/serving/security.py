@@ -93,7 +93,10 @@ class Hosts:
         A proxy may call the server something else than people do: then the name that they use is
         among the allowed ones, on whatever port.
         """
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:  # such as half an IPv6 address
+            return False
         if parts.scheme not in ("http", "https"):
             return False
         host = without_default_port(parts.netloc)

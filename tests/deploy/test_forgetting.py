@@ -42,3 +42,15 @@ def test_a_removed_photo_is_not_kept_by_the_upload_box(server: Replica) -> None:
         assert ask(server.url, "/metrics").status == 200
     finally:
         person.close()
+
+
+def test_a_photo_added_while_the_last_one_is_parsed_is_taken(server: Replica) -> None:
+    person = PageClient(server.url)
+    try:
+        person.upload("first.jpg", photo(303))
+        first = set(person.media)
+        person.upload("second.jpg", photo(304), again=True)
+        assert "Remove this photo" in person.widgets, "the page is there"
+        assert not person.media & first, "and shows the second"
+    finally:
+        person.close()

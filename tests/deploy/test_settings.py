@@ -196,6 +196,9 @@ def test_only_configured_proxies_are_believed(odd: Replica) -> None:
         (f"{BASE}/readyz/x", 404, "text/plain"),
         (f"{BASE}/ready", 404, "text/html"),
         ("/_stcore/health", 404, "text/html"),
+        (f"{BASE}/_stcore/healthz", 404, "text/html"),
+        (f"{BASE}/static/healthz", 404, "text/html"),
+        (f"{BASE}/component", 404, "text/html"),
     ],
 )
 def test_where_things_are_below_a_base_path(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
@@ -39,6 +40,7 @@ class PageClient:
         self.media: set[str] = set()
         self.widgets: dict[str, str] = {}
         self.session_id = ""
+        self._box, self._files = "", FileUploaderState()
         self._page_hash = ""
         self.run()
 
@@ -57,8 +59,13 @@ class PageClient:
             if answer.WhichOneof("type") == "script_finished":
                 return
 
-    def upload(self, name: str, data: bytes) -> None:
-        """Drop one file on the page's upload box, and wait until the page shows it."""
+    def upload(self, name: str, data: bytes, again: bool = False) -> None:
+        """Drop one file on the page's upload box, and wait until the page shows it.
+
+        Args:
+            again: into the box of the last upload, with the file that lies there, as a browser
+                does while the script still parses that one.
+        """
         request = BackMsg()
         request.file_urls_request.request_id = "r"
         request.file_urls_request.file_names.append(name)
@@ -72,10 +79,14 @@ class PageClient:
         self._put(urls.upload_url, name, data)
         message = BackMsg()
         state = message.rerun_script.widget_states.widgets.add()
-        state.id = self.widgets["file_uploader"]
+        if not again:
+            self._box, self._files = self.widgets["file_uploader"], FileUploaderState()
+        state.id = self._box
+        state.file_uploader_state_value.CopyFrom(self._files)
         file = state.file_uploader_state_value.uploaded_file_info.add()
         file.file_id, file.name, file.size = urls.file_id, name, len(data)
         file.file_urls.CopyFrom(urls)
+        self._files.CopyFrom(state.file_uploader_state_value)
         self.run(message)
 
     def click(self, label: str) -> None:

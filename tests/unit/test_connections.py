@@ -269,3 +269,13 @@ def test_the_tally_exempts_proxies_from_the_share_of_one() -> None:
     assert [tally.enter("10.1.1.1") for _ in range(9)] == [True] * 8 + [False]
     tally.leave("192.0.2.1")
     assert tally.enter("192.0.2.2")
+
+
+def test_a_probe_finds_a_connection_where_others_hold_all() -> None:
+    tally = Tally(4, 2, spare=1)
+    assert [tally.enter(host) for host in ("a", "a", "b", "b")] == [True] * 4
+    assert not tally.enter("a")
+    assert tally.enter("probe")
+    assert not tally.enter("another"), "the spare one is taken"
+    tally.leave("probe")
+    assert tally.enter("probe")

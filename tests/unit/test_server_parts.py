@@ -16,8 +16,10 @@ from openapi_spec_validator import validate
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
+from streamlit import config
+from streamlit.error_util import _log_uncaught_app_exception
 
-from bisenet import gate, runlog
+from bisenet import gate, runlog, server
 from bisenet.engines import ENGINES
 from bisenet.parser import FRAMINGS
 from bisenet.serving import api, lifecycle, logs, openapi, security
@@ -231,6 +233,19 @@ def test_an_exception_in_text_is_one_line_without_its_message() -> None:
     assert "\n" not in line
 
 
+def test_streamlit_prints_no_exception_beside_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("rich")  # with it, Streamlit prints exceptions itself
+    before = config.get_option("logger.enableRich")
+    try:
+        ours = server._STREAMLIT_OPTIONS["logger.enableRich"]
+        for rich, printed in ((True, True), (ours, False)):
+            config.set_option("logger.enableRich", rich)
+            _log_uncaught_app_exception(ValueError("photo-of-anna.jpg"))
+            assert ("anna" in capfd.readouterr().out) is printed
+    finally:
+        config.set_option("logger.enableRich", before)
+
+
 def test_the_description_is_valid_openapi() -> None:
     validate(openapi.document())
 
@@ -336,6 +351,7 @@ def answered(path: str, client: str, host: str, allowed: tuple[str, ...]) -> int
         ("http://127.0.0.1:8081", "127.0.0.1:8080", False),
         ("https://evil.example", "faces.example", False),
         ("null", "faces.example", False),
+        ("http://[", "faces.example", False),
         ("https://faces.example.evil.example", "faces.example", False),
         ("https://faces.example", "inner:8080", False),
         ("https://known.example", "inner:8080", True),  # a proxy renames it; the name is allowed
@@ -372,3 +388,21 @@ def test_the_policy_lets_no_foreign_script_in() -> None:
     assert policy["object-src"] == "'none'"
     assert "strict-transport-security" not in security.security_headers(https=False)
     assert "strict-transport-security" in security.security_headers(https=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BISENET_VIEWS_MB", "much"),
+        ("BISENET_THREADS", "0"),
+        ("BISENET_MAX_RUNNING", "0"),
+        ("BISENET_MAX_WAITING", "-1"),
+    ],
+)
+def test_a_setting_that_is_read_elsewhere_is_refused_at_the_start(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(server, "process_gate", gate.gate_from_environment)
+    assert server.main() == 2
+    assert f"error: {name} must be" in capsys.readouterr().err

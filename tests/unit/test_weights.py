@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import os
 import pickle
 import shutil
 import zipfile
@@ -195,11 +196,23 @@ class Trap:
         return (Path.touch, (self.target,))
 
 
-@pytest.mark.parametrize("how", ["torch", "pickle"])
+class Command:
+    """As ``Trap``, by a function of a module that torch blocks in words of its own."""
+
+    def __init__(self, target: Path):
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.target),))
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle", "command"])
 def test_a_pickle_that_wants_to_run_code_is_refused(tmp_path: Path, how: str) -> None:
     sprung, source = tmp_path / "sprung", tmp_path / "trap.pth"
     if how == "torch":
         torch.save({"state_dict": Trap(sprung)}, source)
+    elif how == "command":
+        torch.save({"state_dict": Command(sprung)}, source)
     else:
         source.write_bytes(pickle.dumps(Trap(sprung)))
     with pytest.raises(WeightsError, match=r"refused.*run code"):
