@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 OTHER_ENGINES = "BISENET_OTHER_ENGINES"
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 def whole_number(name: str) -> int | None:
@@ -23,9 +24,17 @@ def whole_number(name: str) -> int | None:
 
 
 def flag(name: str, environ: Mapping[str, str] | None = None, default: bool = False) -> bool:
-    """Whether a variable says 1, true or yes; ``default`` where it is empty or not set."""
-    text = (os.environ if environ is None else environ).get(name, "")
-    return text.lower() in ("1", "true", "yes") if text else default
+    """Whether a variable says yes; ``default`` where it is empty or not set.
+
+    Raises:
+        ValueError: it says something else than yes or no; the sentence names it.
+    """
+    text = (os.environ if environ is None else environ).get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in _YES + _NO:
+        raise ValueError(f"{name} must be true or false, not {text!r}.")
+    return text in _YES
 
 
 def other_engines() -> bool:

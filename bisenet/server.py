@@ -32,6 +32,7 @@ from streamlit.starlette import App
 from bisenet import uploads
 from bisenet.dashboard import script_runs
 from bisenet.dashboard.view_store import view_bytes
+from bisenet.engines import EngineError
 from bisenet.environment import OTHER_ENGINES
 from bisenet.gate import process_gate
 from bisenet.memory import return_large_arrays
@@ -49,6 +50,7 @@ from bisenet.serving.pages import Pages
 from bisenet.serving.security import Hosts, Security
 from bisenet.serving.settings import VARIABLES, Settings
 from bisenet.threads import thread_count
+from bisenet.weights import WeightsError
 
 SCRIPT = Path(__file__).resolve().parent.parent / "streamlit_app.py"
 LOG = logging.getLogger("bisenet.server")
@@ -249,6 +251,11 @@ def main() -> int:
 def _warm(models: Models, lifecycle: Lifecycle) -> None:
     try:
         parser = models.warm()
+    except (WeightsError, EngineError) as error:
+        # About the operator's own files, not about anybody's photo: the sentence may be logged.
+        lifecycle.failed("weights")
+        LOG.error("the network cannot be loaded: %s", error)
+        return
     except Exception:
         # Never ready: the probe keeps people away and the orchestrator starts another.
         lifecycle.failed("weights")

@@ -199,6 +199,11 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
         raise WeightsError(
             f"{source.name} has {info.num_classes} classes; this project needs {NUM_CLASSES}."
         )
+    broken = next((key for key, tensor in state.items() if not bool(tensor.isfinite().all())), None)
+    if broken:
+        raise WeightsError(
+            f"{source.name}: {broken} holds values that are no numbers (NaN or inf)."
+        )
     folder = weights_dir() / "local"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"

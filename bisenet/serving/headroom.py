@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bisenet.archives import MAX_ARCHIVE_BYTES
 from bisenet.cgroup import memory_limit
 from bisenet.images import MAX_BYTES
 from bisenet.memory import give_back, resident_bytes
@@ -79,7 +80,9 @@ def _body_size(scope: Scope) -> int:
     if "transfer-encoding" in headers:
         return MAX_BYTES  # it does not tell, and may be as large as may be
     length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() else 0
+    size = int(length) if length.isdecimal() else 0
+    # More than any route takes: refused by its own limit, for good, and never read.
+    return size if size <= MAX_ARCHIVE_BYTES else 0
 
 
 def _refusal(scope: Scope) -> JSONResponse:

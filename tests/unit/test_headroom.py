@@ -94,3 +94,12 @@ def test_what_is_still_arriving_counts() -> None:
         assert (await ask(app, 300 * MB))[0] == 200
 
     run(steps)
+
+
+def test_a_body_beyond_every_limit_is_left_to_the_route_that_refuses_it_for_good() -> None:
+    app = with_room_for(300 * MB, PlainTextResponse("too large", 413))
+
+    async def steps() -> None:
+        assert (await ask(app, 99 * 10**12))[0] == 413
+
+    run(steps)

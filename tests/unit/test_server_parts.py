@@ -92,6 +92,8 @@ class TestSettings:
             ("BISENET_TRUSTED_PROXIES", "10.0.0.1/8"),
             ("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "lots"),
             ("STREAMLIT_SERVER_BASE_URL_PATH", "../etc"),
+            ("BISENET_HTTPS", "maybe"),
+            ("BISENET_OTHER_ENGINES", "oui"),
         ],
     )
     def test_a_bad_value_is_named(self, name: str, value: str) -> None:

@@ -289,3 +289,13 @@ def test_a_broken_manifest_is_named(shelf: Path) -> None:
     (shelf / "manifest.toml").write_text("[[weights]\n")
     with pytest.raises(WeightsError, match=r"manifest\.toml"):
         weights.catalog()
+
+
+def test_weights_that_are_no_numbers_are_refused(
+    shelf: Path, tmp_path: Path, published: dict[str, Any]
+) -> None:
+    name, tensor = next((k, v) for k, v in published.items() if v.is_floating_point())
+    torch.save({**published, name: torch.full_like(tensor, float("nan"))}, tmp_path / "bad.pth")
+    with pytest.raises(WeightsError, match=r"bad\.pth: \S+ holds values that are no numbers"):
+        weights.add(tmp_path / "bad.pth")
+    assert not (shelf / "local").exists()
