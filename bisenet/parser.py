@@ -190,10 +190,15 @@ class FaceParser:
                 for crop, view in zip(crops, logits, strict=True):
                     marks = find_landmarks(view, crop)
                     if by_hand or (marks is not None and marks.score >= MIN_SCORE):
-                        canvas.paint(view, crop, marks)
+                        canvas.paint(self._calibrated(view), crop, marks)
             if progress is not None:
                 progress(min(start + BATCH, len(found)), len(found))
         return canvas if canvas.faces else None
+
+    def _calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits whose softmax is as often right as it says; the largest stays the largest."""
+        temperature = self.weights.temperature
+        return logits if temperature == 1 else logits * np.float32(1 / temperature)
 
     def _parse_whole(
         self, pixels: NDArray[np.uint8], clock: Stopwatch
@@ -206,6 +211,7 @@ class FaceParser:
         with clock.stage("network"):
             (logits,) = self._infer(square[None])
         with clock.stage("upsample"):
+            logits = self._calibrated(logits)
             mask, confidence = upright.read_whole(logits, crop.size, crop.matrix, (height, width))
             score = head_confidence(mask, confidence)
         view = Face(

@@ -56,7 +56,9 @@ class WeightsInfo:
     """One entry of the manifest. ``sha256`` is empty for a file that is not in it.
 
     ``int8_file`` is the network quantised to int8, ``int8_sha256`` that file's own hash, and
-    ``int8_of`` the ``sha256`` of the weights that it was made from.
+    ``int8_of`` the ``sha256`` of the weights that it was made from. Logits are divided by
+    ``temperature`` before they become probabilities (Guo et al., "On Calibration of Modern Neural
+    Networks", ICML 2017), which changes no label.
     """
 
     name: str
@@ -74,6 +76,7 @@ class WeightsInfo:
     int8_file: str = ""
     int8_sha256: str = ""
     int8_of: str = ""
+    temperature: float = 1.0
 
 
 class _Extra:
@@ -241,11 +244,14 @@ def _read_manifest(path: Path) -> list[WeightsInfo]:
         return []
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("weights", [])
+        for table in tables:
+            if not float(table.get("temperature", 1)) > 0:
+                raise ValueError("a temperature is more than 0")
         return [
             WeightsInfo(path=path.parent / table["file"], **_without(table, "file"))
             for table in tables
         ]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name} of the weights cannot be read: {error}.") from error
 
 

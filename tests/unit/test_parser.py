@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -205,3 +207,18 @@ def test_wrong_arguments_are_one_sentence(parser: FaceParser) -> None:
         parser.parse(np.zeros((4, 4), np.uint8))
     with pytest.raises(ValueError, match="no pixels"):
         parser.parse(np.zeros((0, 4, 3), np.uint8))
+
+
+def test_a_temperature_changes_confidence_and_no_label(
+    parser: FaceParser, portrait: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parser.weights.temperature == 1.2
+    for framing in ("whole", "auto"):
+        calibrated = parser.parse(portrait, framing=framing)
+        with monkeypatch.context() as patch:
+            patch.setattr(parser, "weights", dataclasses.replace(parser.weights, temperature=1.0))
+            plain = parser.parse(portrait, framing=framing)
+        assert (calibrated.mask == plain.mask).all()
+        seen = plain.owner > 0
+        assert (calibrated.confidence[seen] <= plain.confidence[seen] + 0.01).all()
+        assert calibrated.confidence[seen].mean() < plain.confidence[seen].mean() - 0.002

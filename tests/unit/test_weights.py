@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import pickle
+import re
 import shutil
 import zipfile
 from collections import OrderedDict
@@ -299,3 +300,13 @@ def test_weights_that_are_no_numbers_are_refused(
     with pytest.raises(WeightsError, match=r"bad\.pth: \S+ holds values that are no numbers"):
         weights.add(tmp_path / "bad.pth")
     assert not (shelf / "local").exists()
+
+
+@pytest.mark.parametrize("value", ["0", "-1.5", '"warm"'])
+def test_a_temperature_that_is_none_is_refused(shelf: Path, value: str) -> None:
+    manifest = shelf / "manifest.toml"
+    text = manifest.read_text()
+    assert "temperature = 1.2" in text
+    manifest.write_text(re.sub(r"(?m)^temperature = .*$", f"temperature = {value}", text))
+    with pytest.raises(WeightsError, match=r"cannot be read: .*(temperature|float)"):
+        weights.catalog()
