@@ -39,10 +39,7 @@ def benchmark(
         WeightsError: the weights cannot be loaded.
     """
     say("opening the contestants")
-    entered, refused = contestants.open_contestants(names, weights, threads)
-    table = measure.compare(
-        entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
-    )
+    entered, network = _network(names, sizes, batches, effort, weights, threads, say)
     say("a photo's whole way")
     parser = FaceParser(weights)
     runs = 8 if quick else 25
@@ -55,15 +52,10 @@ def benchmark(
     say("where the network's time goes")
     profiles = [] if quick else list(_profiles(entered, weights, threads))
     return {
-        "schema": SCHEMA,
-        "machine": machine(),
+        **network,
         "weights": parser.weights.name,
         "engine": str(parser.engine),
         "why": parser.engine.reason,
-        "contestants": {one.name: one.what for one in entered},
-        "refused": {one.name: one.reason for one in refused},
-        "table": [cell.as_row() for cell in table.cells],
-        "ratios": [vars(ratio) for ratio in table.ratios],
         "photo": [photo.as_row() for photo in photos],
         "folder_images_per_s": round(folder, 2),
         "crowd": people.as_row(),
@@ -87,11 +79,24 @@ def network_only(
         ValueError: a size, a batch or a contestant's name is wrong.
         WeightsError: the weights cannot be loaded.
     """
+    return _network(names, sizes, batches, effort, weights, threads, say)[1]
+
+
+def _network(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    batches: Sequence[int],
+    effort: measure.Effort,
+    weights: str,
+    threads: int | None,
+    say: Say,
+) -> tuple[list[contestants.Contestant], dict[str, Any]]:
+    """Who took part, and what the report says of the network alone."""
     entered, refused = contestants.open_contestants(names, weights, threads)
     table = measure.compare(
         entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
     )
-    return {
+    return entered, {
         "schema": SCHEMA,
         "machine": machine(),
         "weights": weights,
