@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bisenet.model import BackboneName, BiSeNet
-from bisenet.training.augment import GENTLE, AugmentConfig
+from bisenet.model import BiSeNet
 from bisenet.training.checkpoint import (
     export_weights,
     load_checkpoint,
@@ -26,102 +23,21 @@ from bisenet.training.checkpoint import (
     write_json,
     write_text,
 )
+from bisenet.training.config import TrainConfig, as_plain, plan_of
 from bisenet.training.dataset import Pair
 from bisenet.training.ema import ModelEma
 from bisenet.training.loop import Learner, Progress, Step, echoed, format_time, grouped, score
 from bisenet.training.losses import class_weights
 from bisenet.training.networks import build, load_from
-from bisenet.training.plan import Plan, from_folder, from_recipe
 from bisenet.training.pseudo import LabelOptions, label_photos
-from bisenet.training.recipe import NetworkSpec, read_recipe
+from bisenet.training.recipe import NetworkSpec
 from bisenet.training.replicas import Replicas
 from bisenet.training.sampling import EpochSampler, FaceDataset, repeat_factors
 from bisenet.training.schedule import learning_rate, phase_at
 
+__all__ = ["CHECKPOINT", "CONFIG", "METRICS", "TrainConfig", "Trainer"]
+
 CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.json", "metrics.csv"
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One run. Everything but ``data`` and ``out`` decides the result and is kept with it.
-
-    Attributes:
-        data: faces to learn from; with ``train/`` and ``val/`` inside, those two are used. With a
-            recipe, the folder that its data sets' paths are relative to.
-        recipe: a TOML file (``bisenet.training.recipe``); its values take the place of those here.
-        val: faces to score on, never learned from; None holds back ``hold_out`` of ``data``.
-        phases: ``SIZE[xBATCH]:LENGTH,...``, lengths in epochs, or shares of ``minutes``.
-        minutes: bound the run by time; such a run depends on the machine's speed.
-        replicas: threads that each run their part of a batch; for CPUs shared with other work.
-        echo: how often each prepared batch is shown, varied anew; 1 shows it once, as prepared.
-        hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
-        augment_last: augmentation in the last of several phases.
-        score_every: epochs between scores on val, at ``score_size`` pixels.
-        save_every: epochs between checkpoints.
-    """
-
-    data: Path
-    out: Path
-    recipe: Path | None = None
-    val: Path | None = None
-    labels: str = "celebamask-hq"
-    start: str | None = None
-    backbone: BackboneName = "resnet18"
-    backbone_weights: str | None = None
-    phases: str = "288:30,384:30,512x12:12"
-    batch: int = 16
-    accumulate: int = 1
-    minutes: float | None = None
-    peak: float = 2e-3
-    floor: float = 1e-5
-    warmup: int = 200
-    weight_decay: float = 0.02
-    ema: float = 0.998
-    repeat_threshold: float = 0.3
-    hard_fraction: float = 0.4
-    hold_out: float = 0.1
-    score_every: int = 2
-    score_size: int = 512
-    save_every: int = 1
-    seed: int = 0
-    workers: int = 1
-    replicas: int = 1
-    echo: int = 1
-    keep_in_memory: bool = True
-    bf16: bool = True
-    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
-    augment_last: AugmentConfig = GENTLE
-
-
-def _plan(config: TrainConfig) -> tuple[TrainConfig, Plan]:
-    """The material, and the configuration with the recipe's values in it.
-
-    Raises:
-        DataError: the data cannot be used; every bad file is named.
-        RecipeError: the recipe cannot be followed.
-    """
-    if config.recipe is not None:
-        recipe = read_recipe(config.recipe)
-        config = dataclasses.replace(config, **recipe.options, peak=recipe.network.peak)
-        return config, from_recipe(recipe, config.data)
-    network = NetworkSpec(
-        config.backbone,
-        start=config.start,
-        backbone_weights=config.backbone_weights,
-        peak=config.peak,
-    )
-    plan = from_folder(
-        config.data,
-        config.labels,
-        config.val,
-        config.hold_out,
-        config.seed,
-        config.keep_in_memory,
-        network,
-        config.phases,
-        config.batch,
-    )
-    return config, plan
 
 
 def _optimizer(model: nn.Module, peak: float, weight_decay: float) -> torch.optim.AdamW:
@@ -146,7 +62,7 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig):
-        config, plan = _plan(config)
+        config, plan = plan_of(config)
         self.config, self.plan = config, plan
         self.val_files, self.val_faces = plan.val_files, plan.val
         self.dataset = FaceDataset(plan.sources, config.augment, config.seed, config.augment_last)
@@ -261,7 +177,7 @@ class Trainer:
         """Train to the end; returns the path of the exported weights."""
         config = self.config
         config.out.mkdir(parents=True, exist_ok=True)
-        write_json(config.out / CONFIG, _plain(config))
+        write_json(config.out / CONFIG, as_plain(config))
         if self.epoch == 0:
             for old in config.out.glob("round-*.safetensors"):
                 old.unlink()
@@ -321,8 +237,7 @@ class Trainer:
                 f"{time.monotonic() - started:.0f} s"
             )
         self.labelled = number
-        factors = self._sampler()
-        self.sampler.factors, self.sampler.shares = factors.factors, factors.shares
+        self.sampler = self._sampler()
 
     # Rounds and phases share one clock: epochs, or minutes where the run is bounded by them.
 
@@ -452,8 +367,3 @@ class Trainer:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    values = dataclasses.asdict(config)
-    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}

@@ -1,0 +1,102 @@
+"""A run's settings: options or a recipe, and the material that they name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bisenet.model import BackboneName
+from bisenet.training.augment import GENTLE, AugmentConfig
+from bisenet.training.plan import Plan, from_folder, from_recipe
+from bisenet.training.recipe import NetworkSpec, read_recipe
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. Everything but ``data`` and ``out`` decides the result and is kept with it.
+
+    Attributes:
+        data: faces to learn from; with ``train/`` and ``val/`` inside, those two are used. With a
+            recipe, the folder that its data sets' paths are relative to.
+        recipe: a TOML file (``bisenet.training.recipe``); its values take the place of those here.
+        val: faces to score on, never learned from; None holds back ``hold_out`` of ``data``.
+        phases: ``SIZE[xBATCH]:LENGTH,...``, lengths in epochs, or shares of ``minutes``.
+        minutes: bound the run by time; such a run depends on the machine's speed.
+        replicas: threads that each run their part of a batch; for CPUs shared with other work.
+        echo: how often each prepared batch is shown, varied anew; 1 shows it once, as prepared.
+        hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
+        augment_last: augmentation in the last of several phases.
+        score_every: epochs between scores on val, at ``score_size`` pixels.
+        save_every: epochs between checkpoints.
+    """
+
+    data: Path
+    out: Path
+    recipe: Path | None = None
+    val: Path | None = None
+    labels: str = "celebamask-hq"
+    start: str | None = None
+    backbone: BackboneName = "resnet18"
+    backbone_weights: str | None = None
+    phases: str = "288:30,384:30,512x12:12"
+    batch: int = 16
+    accumulate: int = 1
+    minutes: float | None = None
+    peak: float = 2e-3
+    floor: float = 1e-5
+    warmup: int = 200
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    repeat_threshold: float = 0.3
+    hard_fraction: float = 0.4
+    hold_out: float = 0.1
+    score_every: int = 2
+    score_size: int = 512
+    save_every: int = 1
+    seed: int = 0
+    workers: int = 1
+    replicas: int = 1
+    echo: int = 1
+    keep_in_memory: bool = True
+    bf16: bool = True
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    augment_last: AugmentConfig = GENTLE
+
+
+def plan_of(config: TrainConfig) -> tuple[TrainConfig, Plan]:
+    """The material, and the configuration with the recipe's values in it.
+
+    Raises:
+        DataError: the data cannot be used; every bad file is named.
+        RecipeError: the recipe cannot be followed.
+    """
+    if config.recipe is not None:
+        recipe = read_recipe(config.recipe)
+        config = dataclasses.replace(config, **recipe.options, peak=recipe.network.peak)
+        return config, from_recipe(recipe, config.data)
+    network = NetworkSpec(
+        config.backbone,
+        start=config.start,
+        backbone_weights=config.backbone_weights,
+        peak=config.peak,
+    )
+    plan = from_folder(
+        config.data,
+        config.labels,
+        config.val,
+        config.hold_out,
+        config.seed,
+        config.keep_in_memory,
+        network,
+        config.phases,
+        config.batch,
+    )
+    return config, plan
+
+
+def as_plain(config: TrainConfig) -> dict[str, Any]:
+    """The settings as JSON can hold them."""
+    values = dataclasses.asdict(config)
+    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
