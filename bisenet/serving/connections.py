@@ -115,14 +115,29 @@ class _Writing:
             self._timer = self._loop.call_later(WRITE_SECONDS, self._look)
 
 
-class HttpProtocol(H11Protocol):
+class _WatchesWriting(asyncio.Protocol):
+    """Tells ``_Writing`` when the client reads more slowly than we write."""
+
+    _writing: _Writing
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        super().pause_writing()
+        self._writing.paused()
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        self._writing.resumed()
+        super().resume_writing()
+
+
+class HttpProtocol(_WatchesWriting, H11Protocol):
     """uvicorn's HTTP/1.1, with a count of connections and a time limit for headers."""
 
     tally: ClassVar[Tally]
     header_seconds: ClassVar[float]
 
     _head_timer: asyncio.TimerHandle | None = None
-    _writing: _Writing
     _counted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -160,16 +175,6 @@ class HttpProtocol(H11Protocol):
         if unread and not self.transport.is_closing():
             self.loop.call_later(_LINGER_SECONDS, self._close_if_unread, self.cycle)
 
-    def pause_writing(self) -> None:
-        """The client reads more slowly than we write."""
-        super().pause_writing()
-        self._writing.paused()
-
-    def resume_writing(self) -> None:
-        """It has read on."""
-        self._writing.resumed()
-        super().resume_writing()
-
     @property
     def _host(self) -> str:
         return self.client[0] if self.client else ""
@@ -198,13 +203,12 @@ class HttpProtocol(H11Protocol):
             self.transport.close()
 
 
-class SocketProtocol(WebSocketsSansIOProtocol):
+class SocketProtocol(_WatchesWriting, WebSocketsSansIOProtocol):
     """uvicorn's WebSocket, with an end to unfinished messages and to answers that nobody reads."""
 
     tally: ClassVar[Tally]
 
     _message_timer: asyncio.TimerHandle | None = None
-    _writing: _Writing
     _unfinished = 0
     _completed = False
 
@@ -258,16 +262,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().handle_ping()
         if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES and not self.writable.is_set():
             self.transport.abort()
-
-    def pause_writing(self) -> None:
-        """The client reads more slowly than we write."""
-        super().pause_writing()
-        self._writing.paused()
-
-    def resume_writing(self) -> None:
-        """It has read on."""
-        self._writing.resumed()
-        super().resume_writing()
 
     def _late(self) -> None:
         if self.read_paused:  # it is the app that dawdles
