@@ -63,6 +63,14 @@ CLASSES: tuple[FaceClass, ...] = (
 NUM_CLASSES = len(CLASSES)
 BACKGROUND = 0
 BY_NAME: dict[str, FaceClass] = {c.name: c for c in CLASSES}
+# The face itself: what lies between the hairline, the ears and the chin.
+FACE_CLASSES: tuple[int, ...] = tuple(
+    BY_NAME[name].id
+    for name in (
+        *("skin", "l_brow", "r_brow", "l_eye", "r_eye"),
+        *("eye_g", "nose", "mouth", "u_lip", "l_lip"),
+    )
+)
 
 # The label orders that masks come in: position in the tuple is the id in that data set's files.
 LABEL_ORDERS: dict[str, tuple[str, ...]] = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bisenet import upsample
 from bisenet.affine import Rect, within
-from bisenet.classes import BACKGROUND, BY_NAME, NUM_CLASSES
+from bisenet.classes import BACKGROUND, FACE_CLASSES, NUM_CLASSES
 from bisenet.engines import EngineInfo
 from bisenet.faces import Box, Crop, Point
 from bisenet.surface import Surface, softmax
@@ -23,10 +23,6 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 _PlaneOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 # Scores of larger photos are read from so many rows, or up to twice as many.
 SCORED_ROWS = 200
-_FACE = [
-    BY_NAME[name].id
-    for name in ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "nose", "mouth")
-] + [BY_NAME[name].id for name in ("u_lip", "l_lip")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +175,7 @@ def face_extent(logits: NDArray[np.float32], crop: Crop) -> Box:
     wins, it is the box around the crop.
     """
     grid = logits.shape[-1]
-    face = np.isin(logits.argmax(axis=0), _FACE).astype(np.uint8)
+    face = np.isin(logits.argmax(axis=0), FACE_CLASSES).astype(np.uint8)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(face)
     height, width = crop.shape
     if count < 2:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bisenet.classes import BY_NAME, mirror_lut
+from bisenet.classes import BY_NAME, FACE_CLASSES, mirror_lut
 from bisenet.warping import warp
 
 PAIRS: dict[str, tuple[str, str]] = {
@@ -20,14 +20,6 @@ PAIRS: dict[str, tuple[str, str]] = {
     "Brows": ("l_brow", "r_brow"),
     "Ears": ("l_ear", "r_ear"),
 }
-# The face itself: what lies between the hairline, the ears and the chin.
-FACE_CLASSES = tuple(
-    BY_NAME[name].id
-    for name in (
-        *("skin", "l_brow", "r_brow", "l_eye", "r_eye"),
-        *("eye_g", "nose", "mouth", "u_lip", "l_lip"),
-    )
-)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bisenet.archives import LeftOut
 from bisenet.batch.tree import look_below
-from bisenet.classes import BY_NAME, CLASSES, NUM_CLASSES
+from bisenet.classes import BY_NAME, CLASSES, FACE_CLASSES, NUM_CLASSES
 from bisenet.evaluation.fitting import at_size, labels_at, same_shape
 from bisenet.evaluation.labels import Labelling, of_order
 from bisenet.evaluation.metrics import Scores
@@ -25,7 +25,6 @@ from bisenet.images import MAX_BYTES, ImageError, load_image
 from bisenet.parsing import Parsing
 
 _TOP = [BY_NAME[name].id for name in ("l_brow", "r_brow", "l_eye", "r_eye", "eye_g")]
-_FACE = [*_TOP, *(BY_NAME[name].id for name in ("skin", "nose", "mouth", "u_lip", "l_lip"))]
 # A parsing, or class ids alone, ``(H, W)``.
 Predict = Callable[[NDArray[np.uint8]], Parsing | NDArray[np.uint8]]
 # The same for a photo whose face's box is given.
@@ -183,7 +182,7 @@ def true_box(truth: NDArray[np.uint8], size: tuple[int, ...]) -> Box | None:
     Returns:
         x0, y0, x1, y1; None where the mask shows no face.
     """
-    face = np.isin(truth, _FACE).astype(np.uint8)
+    face = np.isin(truth, FACE_CLASSES).astype(np.uint8)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(face)
     if count < 2:
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.classes import BY_NAME, NUM_CLASSES
+from bisenet.classes import FACE_CLASSES, NUM_CLASSES
 from bisenet.evaluation.calibration import BINS, calibration_counts
 from bisenet.evaluation.fitting import at_size
 from bisenet.evaluation.labels import IGNORE
@@ -26,13 +26,6 @@ from bisenet.evaluation.pairs import Pair
 from bisenet.parsing import Parsing
 
 THUMBNAIL_PX = 96
-_FACE = [
-    BY_NAME[name].id
-    for name in (
-        *("skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g"),
-        *("nose", "mouth", "u_lip", "l_lip"),
-    )
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +102,7 @@ def pooled(scores: Iterable[PhotoScore]) -> tuple[Scores, NDArray[np.float64]]:
 def face_height(truth: NDArray[np.uint8]) -> int:
     """Height of the largest face in a mask ``(H, W)``, pixels; hair, ears and neck are no part."""
     lut = np.zeros(256, np.uint8)
-    lut[_FACE] = 1
+    lut[list(FACE_CLASSES)] = 1
     count, _, stats, _ = cv2.connectedComponentsWithStats(lut[truth])
     if count < 2:
         return 0

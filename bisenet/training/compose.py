@@ -14,15 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, BY_NAME
+from bisenet.classes import BACKGROUND, FACE_CLASSES
 from bisenet.training.scenes import make_scene
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Pair = tuple[Image, Mask]
 
-_FACE_NAMES = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "nose", "mouth")
-FACE_CLASSES = tuple(BY_NAME[name].id for name in (*_FACE_NAMES, "u_lip", "l_lip"))
 ATTEMPTS = 60
 
 

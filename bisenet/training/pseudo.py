@@ -18,10 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bisenet.classes import BY_NAME, NUM_CLASSES, mirror_lut
+from bisenet.classes import BY_NAME, FACE_CLASSES, NUM_CLASSES, mirror_lut
 from bisenet.model import BiSeNet
 from bisenet.partial_labels import UNKNOWN, overruled
-from bisenet.training.compose import FACE_CLASSES
 from bisenet.training.loop import normalise
 
 Mask = NDArray[np.uint8]
