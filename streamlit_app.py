@@ -5,9 +5,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from bisenet.dashboard import forgetting, script_runs, shell
+from bisenet import dashboard
+from bisenet.dashboard import forgetting
+from bisenet.dashboard.session import script_runs, shell
 
-PICTURES = Path(shell.__file__).parent
+PICTURES = Path(dashboard.__file__).parent
 st.set_page_config(
     page_title="BiSeNet Face Parsing",
     page_icon=str(PICTURES / "icon.png"),

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bisenet.classes import CLASSES as CLASSES
-    from bisenet.images import load_image as load_image
-    from bisenet.model import BiSeNet as BiSeNet
+    from bisenet.images.decode import load_image as load_image
+    from bisenet.measure.regions import measure_regions as measure_regions
+    from bisenet.network.bisenet import BiSeNet as BiSeNet
+    from bisenet.network.weights import load_model as load_model
     from bisenet.parser import FaceParser as FaceParser
     from bisenet.parser import Parsing as Parsing
-    from bisenet.regions import measure_regions as measure_regions
-    from bisenet.weights import load_model as load_model
 
 _HOMES = {
-    "BiSeNet": "bisenet.model",
+    "BiSeNet": "bisenet.network.bisenet",
     "CLASSES": "bisenet.classes",
     "FaceParser": "bisenet.parser",
     "Parsing": "bisenet.parser",
-    "load_image": "bisenet.images",
-    "load_model": "bisenet.weights",
-    "measure_regions": "bisenet.regions",
+    "load_image": "bisenet.images.decode",
+    "load_model": "bisenet.network.weights",
+    "measure_regions": "bisenet.measure.regions",
 }
 
 __all__ = [

@@ -2,6 +2,6 @@
 
 import sys
 
-from bisenet.cli import main
+from bisenet.cli.main import main
 
 sys.exit(main())

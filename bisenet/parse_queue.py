@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.faces import Box
-from bisenet.gate import Gate, process_gate
-from bisenet.images import UNREADABLE, ImageError, Photo, opened, read_photo, stored_size
+from bisenet.geometry.crops import Box
+from bisenet.images.decode import UNREADABLE, ImageError, Photo, opened, read_photo, stored_size
 from bisenet.parser import MAX_FACES, FaceParser, FramingName, Parsing, Progress
 from bisenet.runlog import RunLog, process_log
-from bisenet.stopping import each_step, step
+from bisenet.runtime.admission import Gate, process_gate
+from bisenet.runtime.cancellation import each_step, step
 from bisenet.turns import places
 
 T = TypeVar("T")

@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet import upright
-from bisenet.canvas import Canvas
+from bisenet.detection.finder import MIN_SCORE, Finder, Found
 from bisenet.engines import EngineInfo, open_engine
-from bisenet.faces import Box, Crop, whole_crop
-from bisenet.finder import MIN_SCORE, Finder, Found
-from bisenet.framing import find_landmarks
-from bisenet.images import MAX_SIDE
-from bisenet.parsing import Face as Face
-from bisenet.parsing import Parsing as Parsing
-from bisenet.parsing import head_confidence
-from bisenet.stopping import step
-from bisenet.threads import bind_libraries
-from bisenet.timing import Stopwatch
-from bisenet.weights import resolve
+from bisenet.geometry.crops import Box, Crop, whole_crop
+from bisenet.images.decode import MAX_SIDE
+from bisenet.network.weights import resolve
+from bisenet.postprocess import upright
+from bisenet.postprocess.composite import Canvas
+from bisenet.postprocess.landmarks import find_landmarks
+from bisenet.postprocess.results import Face as Face
+from bisenet.postprocess.results import Parsing as Parsing
+from bisenet.postprocess.results import head_confidence
+from bisenet.runtime.cancellation import step
+from bisenet.runtime.threads import bind_libraries
+from bisenet.runtime.timing import Stopwatch
 
 # Aligned crops cut off the top of the hair and the shoulders; a photo goes on beyond them.
 CONTEXT = 1.2

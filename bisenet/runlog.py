@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bisenet.folders import state_dir
+from bisenet.runtime.paths import state_dir
 
 if TYPE_CHECKING:
     from bisenet.parser import Parsing

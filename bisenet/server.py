@@ -17,7 +17,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -29,14 +28,16 @@ from starlette.routing import Route
 from streamlit import config
 from streamlit.starlette import App
 
-from bisenet import uploads
-from bisenet.dashboard import script_runs
-from bisenet.dashboard.view_store import view_bytes
+from bisenet.dashboard.session import script_runs, uploads_in_memory
+from bisenet.dashboard.session.view_store import view_bytes
 from bisenet.engines import EngineError
-from bisenet.environment import OTHER_ENGINES
-from bisenet.gate import process_gate
-from bisenet.memory import return_large_arrays
+from bisenet.network.weights import WeightsError
 from bisenet.runlog import process_log
+from bisenet.runtime.admission import process_gate
+from bisenet.runtime.environment import OTHER_ENGINES
+from bisenet.runtime.memory import return_large_arrays
+from bisenet.runtime.paths import ROOT
+from bisenet.runtime.threads import thread_count
 from bisenet.serving import logs, openapi
 from bisenet.serving.api import ParseRoute
 from bisenet.serving.bodies import Bodies
@@ -49,10 +50,8 @@ from bisenet.serving.models import Models
 from bisenet.serving.pages import Pages
 from bisenet.serving.security import Hosts, Security
 from bisenet.serving.settings import VARIABLES, Settings
-from bisenet.threads import thread_count
-from bisenet.weights import WeightsError
 
-SCRIPT = Path(__file__).resolve().parent.parent / "streamlit_app.py"
+SCRIPT = ROOT / "streamlit_app.py"
 LOG = logging.getLogger("bisenet.server")
 
 # What must hold in production, whatever a config file or the environment says.
@@ -79,7 +78,7 @@ _WARM = "warm"
 
 def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
     """The ASGI app. Its lifespan loads the model in the background; ``/readyz`` says when."""
-    uploads.keep_in_memory()
+    uploads_in_memory.keep_in_memory()
     metrics = Metrics(lifecycle)
     process_log().listen(metrics.observe)
     models = Models(settings.weights, settings.other_engines)
@@ -199,7 +198,7 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    # For the pages, which ask ``bisenet.environment``.
+    # For the pages, which ask ``bisenet.runtime.environment``.
     os.environ[OTHER_ENGINES] = str(settings.other_engines).lower()
     return_large_arrays()
     app = create_app(settings, lifecycle)

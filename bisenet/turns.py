@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bisenet.gate import Gate
-from bisenet.images import MAX_PIXELS
+from bisenet.images.decode import MAX_PIXELS
+from bisenet.runtime.admission import Gate
 
 
 def places(gate: Gate, pixels: int) -> int:

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from bisenet.dashboard import batch_desk, batch_panels, batch_start, shell
+from bisenet.dashboard.batch import page_state, panels, start
+from bisenet.dashboard.session import shell
 
 shell.ensure_frame()
-desk = batch_desk.current()
+desk = page_state.current()
 if desk is None:
-    batch_start.start()
+    start.start()
     st.stop()
-batch_panels.progress(desk)
-batch_panels.results(desk)
+panels.progress(desk)
+panels.results(desk)

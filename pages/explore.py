@@ -5,19 +5,13 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from bisenet import detail
-from bisenet.dashboard import (
-    charts,
-    compare_panel,
-    export_menu,
-    face_choice,
-    face_marks,
-    shell,
-    tables,
-)
-from bisenet.dashboard.intake import intake
+from bisenet.dashboard.explore import comparison, export_menu, face_marks
+from bisenet.dashboard.session import shell
 from bisenet.dashboard.strip import gallery_strip
 from bisenet.dashboard.viewer import viewer
+from bisenet.dashboard.widgets import charts, face_choice, tables
+from bisenet.dashboard.widgets.uploads import intake
+from bisenet.measure import region_detail
 
 shell.ensure_frame()
 intake()
@@ -30,20 +24,20 @@ for notice in (*view.notices, *parsing.notices):
     st.info(notice, icon=":material/info:")
 face_marks.offers(parsing)
 
-other = compare_panel.choose(view)
+other = comparison.choose(view)
 shown = face_marks.Shown.of(view)
 looked_at = viewer(
     photo=view.photo_jpeg,
     labels=view.labels_png,
     confidence=view.confidence_png,
     faces=view.faces,
-    compare=compare_panel.picture(other) if other else None,
+    compare=comparison.picture(other) if other else None,
     title=view.name,
     key="viewer",
     on_box=partial(face_marks.mark, shown),
     on_dismiss=partial(face_marks.dismiss, shown),
 )
-unsure = detail.doubtful(view.regions)
+unsure = region_detail.doubtful(view.regions)
 if unsure:
     st.warning(
         f"The network is unsure about: {', '.join(unsure).lower()}. Check these before you use "
@@ -54,7 +48,7 @@ photo = shell.gallery().current
 export_menu.export_menu(view, stem, photo.file_name if photo else view.name, looked_at)
 
 if other:
-    compare_panel.differences(view, other, stem)
+    comparison.differences(view, other, stem)
 
 st.subheader("Regions")
 st.caption("Left and right are the person's own: the left eye is on the right of the picture.")

@@ -4,10 +4,13 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from bisenet import detail, proportions
 from bisenet.classes import BACKGROUND, CLASSES
-from bisenet.dashboard import charts, downloads, face_choice, region_charts, region_panel, shell
+from bisenet.dashboard.regions import charts as region_charts
+from bisenet.dashboard.regions import panels
+from bisenet.dashboard.session import shell
 from bisenet.dashboard.viewer import viewer
+from bisenet.dashboard.widgets import charts, downloads, face_choice
+from bisenet.measure import proportions, region_detail
 
 shell.ensure_frame()
 view = shell.current_view()
@@ -27,21 +30,21 @@ with picture:
 with hand:
     view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
     parsing = view.parsing
-    class_id = region_panel.choose(parsing.classes, looked_at.selected)
+    class_id = panels.choose(parsing.classes, looked_at.selected)
     region = CLASSES[class_id]
-    region_panel.cut_out(parsing, class_id, stem)
+    panels.cut_out(parsing, class_id, stem)
 
 st.subheader(region.title)
 entropy = parsing.entropy()
-region_panel.figures(view.regions, class_id, entropy, parsing.mask == class_id)
+panels.figures(view.regions, class_id, entropy, parsing.mask == class_id)
 
 colors, sureness, where = st.columns(3, gap="medium")
-color_levels = detail.color_histogram(parsing, class_id)
-sure = detail.confidence_histogram(parsing, class_id)
+color_levels = region_detail.color_histogram(parsing, class_id)
+sure = region_detail.confidence_histogram(parsing, class_id)
 colors.plotly_chart(region_charts.color_chart(color_levels, region), config=charts.CONFIG)
 sureness.plotly_chart(region_charts.confidence_chart(sure, region), config=charts.CONFIG)
 with where:
-    region_panel.heat_map(parsing, class_id, entropy)
+    panels.heat_map(parsing, class_id, entropy)
 with st.container(horizontal=True):
     downloads.csv("Colour levels, CSV", color_levels, f"{stem}-{region.name}-colours.csv")
     downloads.csv("Confidence, CSV", sure, f"{stem}-{region.name}-confidence.csv")
@@ -54,11 +57,11 @@ if pairs.empty:
         "No eyes, brows or ears were found, so there is nothing to pair.", icon=":material/info:"
     )
 else:
-    region_panel.pairs(pairs)
+    panels.pairs(pairs)
     downloads.csv("Pairs, CSV", pairs, f"{stem}-pairs.csv")
 
 st.subheader("The whole face")
-region_panel.face_figures(proportions.proportions(parsing.mask))
+panels.face_figures(proportions.proportions(parsing.mask))
 if set(parsing.classes) - {BACKGROUND}:
     st.plotly_chart(region_charts.group_treemap(view.regions), config=charts.CONFIG)
     downloads.csv("Areas, CSV", view.regions, f"{stem}-regions.csv")

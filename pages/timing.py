@@ -5,7 +5,10 @@ from pathlib import PurePath
 import pandas as pd
 import streamlit as st
 
-from bisenet.dashboard import charts, downloads, shell, timing_charts, timing_panels
+from bisenet.dashboard.session import shell
+from bisenet.dashboard.timing import charts as timing_charts
+from bisenet.dashboard.timing import panels
+from bisenet.dashboard.widgets import charts, downloads
 
 shell.ensure_frame()
 view = shell.current_view()
@@ -26,10 +29,10 @@ past, side_by_side, inside = st.tabs(
 )
 with past:
     if past.open:
-        timing_panels.history()
+        panels.history()
 with side_by_side:
     if side_by_side.open:
-        timing_panels.benchmark(shell.current_weights())
+        panels.benchmark(shell.current_weights())
 with inside:
     if inside.open:
-        timing_panels.inside(shell.current_weights())
+        panels.inside(shell.current_weights())

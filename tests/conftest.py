@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bisenet import samples
+from bisenet.images import samples
 from bisenet.parser import FaceParser, Parsing
 
 ROOT = Path(__file__).resolve().parent.parent
+CASES = ROOT / "tests" / "cases"
 LABELLED = ROOT.parent / "shared" / "data" / "celebamask-mini"
 
 needs_labelled_faces = pytest.mark.skipif(

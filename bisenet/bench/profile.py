@@ -10,7 +10,7 @@ import numpy as np
 
 from bisenet.engines import EngineError
 from bisenet.engines.choice import Precision, installed
-from bisenet.stopping import Cancelled
+from bisenet.runtime.cancellation import Cancelled
 
 # Prefix of a node's name to the paper's part; the first match wins.
 PARTS = (

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from bisenet.bench import contestants, crowd, measure, pipeline, process, profile
-from bisenet.cgroup import cpu_quota
+from bisenet.bench import backends, concurrency, end_to_end, latency, profile, startup
 from bisenet.engines import EngineError, cpu
 from bisenet.parser import FaceParser
-from bisenet.threads import thread_count, usable_cpus
+from bisenet.runtime.cgroup import cpu_quota
+from bisenet.runtime.threads import thread_count, usable_cpus
 
 SCHEMA = 1
 _PACKAGES = ("openvino", "torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
@@ -26,7 +26,7 @@ def benchmark(
     names: Sequence[str],
     sizes: Sequence[int],
     batches: Sequence[int],
-    effort: measure.Effort,
+    effort: latency.Effort,
     weights: str = "default",
     threads: int | None = None,
     say: Say = lambda line: None,
@@ -43,12 +43,12 @@ def benchmark(
     say("a photo's whole way")
     parser = FaceParser(weights)
     runs = 8 if quick else 25
-    photos = [pipeline.photo_times(parser, framing, runs) for framing in ("whole", "auto")]
-    folder = pipeline.folder_images_per_second(parser, 8 if quick else 32)
+    photos = [end_to_end.photo_times(parser, framing, runs) for framing in ("whole", "auto")]
+    folder = end_to_end.folder_images_per_second(parser, 8 if quick else 32)
     say("sixteen people at once")
-    people = crowd.crowd(parser)
+    people = concurrency.crowd(parser)
     say("start-up and memory")
-    started = [start for engine in _starters(entered) for start in process.starts(engine, weights)]
+    started = [start for engine in _starters(entered) for start in startup.starts(engine, weights)]
     say("where the network's time goes")
     profiles = [] if quick else list(_profiles(entered, weights, threads))
     return {
@@ -68,7 +68,7 @@ def network_only(
     names: Sequence[str],
     sizes: Sequence[int],
     batches: Sequence[int],
-    effort: measure.Effort,
+    effort: latency.Effort,
     weights: str = "default",
     threads: int | None = None,
     say: Say = lambda line: None,
@@ -86,14 +86,14 @@ def _network(
     names: Sequence[str],
     sizes: Sequence[int],
     batches: Sequence[int],
-    effort: measure.Effort,
+    effort: latency.Effort,
     weights: str,
     threads: int | None,
     say: Say,
-) -> tuple[list[contestants.Contestant], dict[str, Any]]:
+) -> tuple[list[backends.Contestant], dict[str, Any]]:
     """Who took part, and what the report says of the network alone."""
-    entered, refused = contestants.open_contestants(names, weights, threads)
-    table = measure.compare(
+    entered, refused = backends.open_contestants(names, weights, threads)
+    table = latency.compare(
         entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
     )
     return entered, {
@@ -168,7 +168,7 @@ def as_text(report: Mapping[str, Any]) -> str:
             [
                 (r["contestant"], r["reference"], r["size"], r["batch"], f"{r['times_faster']:.2f}")
                 for r in report["ratios"]
-                if r["contestant"] != contestants.PUBLISHED
+                if r["contestant"] != backends.PUBLISHED
             ],
         ),
         "",
@@ -223,12 +223,12 @@ def as_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _starters(entered: Sequence[contestants.Contestant]) -> list[str]:
+def _starters(entered: Sequence[backends.Contestant]) -> list[str]:
     return ["auto", *(["torch"] if any(one.name == "torch" for one in entered) else [])]
 
 
 def _profiles(
-    entered: Sequence[contestants.Contestant], weights: str, threads: int | None
+    entered: Sequence[backends.Contestant], weights: str, threads: int | None
 ) -> Iterable[profile.Profile]:
     for one in entered:
         if not one.name.startswith("openvino"):

@@ -6,8 +6,13 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from bisenet import memory
-from bisenet.dashboard import batch_desk, evaluate_desk, export_menu, intake, shell, timing_panels
+from bisenet.dashboard.batch import page_state as batch_state
+from bisenet.dashboard.evaluate import page_state as evaluate_state
+from bisenet.dashboard.explore import export_menu
+from bisenet.dashboard.session import shell
+from bisenet.dashboard.timing import panels as timing_panels
+from bisenet.dashboard.widgets import uploads
+from bisenet.runtime import memory
 
 _DONE = "forgetting_done"
 
@@ -33,10 +38,10 @@ def everything() -> None:
 
     Work that goes on ends at its next step.
     """
-    batch_desk.forget()
-    evaluate_desk.clear()
+    batch_state.forget()
+    evaluate_state.clear()
     timing_panels.clear()
-    intake.clear()
+    uploads.clear()
     export_menu.clear()
     shell.clear()
     context = get_script_run_ctx(suppress_warning=True)

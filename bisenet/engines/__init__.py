@@ -68,7 +68,7 @@ def open_engine(name: str, weights: str, threads: int | None = None) -> Engine:
         name: one of ``ENGINES``; ``auto`` picks the fastest correct one and says why in
             ``info.reason``. ``openvino`` and ``torch`` alone mean f32.
         weights: a name of the manifest or a checkpoint's path.
-        threads: by default, as many as the CPU quota allows (``bisenet.threads``).
+        threads: by default, as many as the CPU quota allows (``bisenet.runtime.threads``).
 
     Raises:
         ValueError: there is no such engine.

@@ -6,9 +6,9 @@ import importlib.util
 from pathlib import Path
 from typing import Literal, cast
 
-from bisenet import weights as catalogue
 from bisenet.engines import Engine, EngineError, cpu
 from bisenet.engines.quantised import why_not_int8
+from bisenet.network import weights as catalogue
 
 Precision = Literal["f32", "bf16", "int8"]
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from bisenet.weights import WeightsError, file_hash
+from bisenet.network.weights import WeightsError, file_hash
 
 _FILES = "*.blob"
 _SUFFIX = ".sha256"

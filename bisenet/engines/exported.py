@@ -28,7 +28,7 @@ def export_onnx(weights: str, path: Path) -> None:
     import torch
     from torch import Tensor, nn
 
-    from bisenet.weights import load_model
+    from bisenet.network.weights import load_model
 
     class MainHead(nn.Module):
         def __init__(self) -> None:
@@ -63,7 +63,7 @@ def export_openvino(weights: str, path: Path) -> None:
     import openvino as ov
 
     from bisenet.engines.openvino_graph import build_graph
-    from bisenet.engines.state import read_state
+    from bisenet.engines.tensors import read_state
 
     entry, state = read_state(weights)
     ov.save_model(
@@ -81,7 +81,7 @@ def difference(weights: str, path: Path) -> float:
     """
     import torch
 
-    from bisenet.weights import load_model
+    from bisenet.network.weights import load_model
 
     model = load_model(weights)
     worst = 0.0

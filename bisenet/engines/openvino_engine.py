@@ -15,10 +15,10 @@ from bisenet.engines import EngineError, EngineInfo, compiled_cache
 from bisenet.engines.openvino_graph import build_graph
 from bisenet.engines.openvino_requests import Requests
 from bisenet.engines.quantised import read_quantised
-from bisenet.engines.state import read_state
-from bisenet.faces import MEAN, STD
-from bisenet.folders import cache_dir
-from bisenet.threads import thread_count
+from bisenet.engines.tensors import read_state
+from bisenet.geometry.crops import MEAN, STD
+from bisenet.runtime.paths import cache_dir
+from bisenet.runtime.threads import thread_count
 
 Precision = Literal["f32", "bf16", "int8"]
 

@@ -1,8 +1,8 @@
 """BiSeNet as an OpenVINO graph, built from the tensors of a checkpoint: serving needs no torch.
 
-The modules follow ``bisenet.model`` one by one and every node is named after its module, so that a
-profile reads like the paper's figure. Batch normalisation is folded into the convolutions here, and
-the heads that only training uses are left out.
+The modules follow ``bisenet.network.bisenet`` one by one and every node is named after its module,
+so that a profile reads like the paper's figure. Batch normalisation is folded into the
+convolutions here, and the heads that only training uses are left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def build_graph(state: State, backbone: str, spatial_path: bool = False) -> ov.M
     """The main head's logits as a graph of any batch and any size that 32 divides.
 
     Args:
-        state: tensors under the names of ``bisenet.model.BiSeNet``, f32.
+        state: tensors under the names of ``bisenet.network.bisenet.BiSeNet``, f32.
         backbone: ``resnet18``, ``resnet34`` or ``xception39``.
         spatial_path: the paper's own form.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from bisenet import weights
 from bisenet.engines import EngineError
+from bisenet.network import weights
 
 _MEMBERS = ("model.xml", "model.bin")
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bisenet.engines import EngineError, EngineInfo
-from bisenet.faces import MEAN, STD
-from bisenet.threads import thread_count
-from bisenet.weights import load_model
+from bisenet.geometry.crops import MEAN, STD
+from bisenet.network.weights import load_model
+from bisenet.runtime.threads import thread_count
 
 
 class TorchEngine:
@@ -103,8 +103,8 @@ class _InFullPrecision(nn.Module):
 def fold_batch_norm(module: nn.Module) -> None:
     """Fold every batch normalisation of a network in eval mode into the convolution before it.
 
-    Relies on what holds in ``bisenet.model``: inside a module, a normalisation follows its
-    convolution directly in the order of definition.
+    Relies on what holds in ``bisenet.network.bisenet``: inside a module, a normalisation follows
+    its convolution directly in the order of definition.
     """
     conv: tuple[str, nn.Conv2d] | None = None
     for name, child in list(module.named_children()):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import NUM_CLASSES
-from bisenet.parsing import Parsing
+from bisenet.postprocess.results import Parsing
 
 # Votes are counted in strips, so that memory does not grow with the picture.
 _STRIP_CELLS = 1 << 18

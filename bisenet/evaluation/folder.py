@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.archives import LeftOut
-from bisenet.batch.tree import look_below
 from bisenet.classes import BY_NAME, CLASSES, FACE_CLASSES, NUM_CLASSES
 from bisenet.evaluation.fitting import at_size, labels_at, same_shape
-from bisenet.evaluation.labels import Labelling, of_order
+from bisenet.evaluation.label_mapping import Labelling, of_order
+from bisenet.evaluation.masks import MaskError, pair_ids
 from bisenet.evaluation.metrics import Scores
-from bisenet.evaluation.pairs import Pair, Pairing, pair_up
-from bisenet.evaluation.reading import MaskError, pair_ids
-from bisenet.faces import Box
-from bisenet.images import MAX_BYTES, ImageError, load_image
-from bisenet.parsing import Parsing
+from bisenet.evaluation.pairing import Pair, Pairing, pair_up
+from bisenet.geometry.crops import Box
+from bisenet.images.archives import LeftOut
+from bisenet.images.decode import MAX_BYTES, ImageError, load_image
+from bisenet.images.folder_tree import look_below
+from bisenet.postprocess.results import Parsing
 
 _TOP = [BY_NAME[name].id for name in ("l_brow", "r_brow", "l_eye", "r_eye", "eye_g")]
 # A parsing, or class ids alone, ``(H, W)``.
@@ -83,7 +83,8 @@ def evaluate(
         pairs: as ``find_pairs`` gives them.
         labels: order of the ids in whole masks, a key of ``bisenet.classes.LABEL_ORDERS``.
         progress: gets how many are done, and of how many.
-        partial: masks may hold the values of ``bisenet.partial_labels``; boundaries are not scored.
+        partial: masks may hold the values of ``bisenet.data.partial_labels``; boundaries are not
+            scored.
         boxed: used in place of ``predict`` for photos whose mask shows a face, with its box.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, CLASSES, NUM_CLASSES
-from bisenet.partial_labels import possible_classes
+from bisenet.data.partial_labels import possible_classes
 
 # A boundary pixel counts as found within this share of the diagonal (Csurka et al., BMVC 2013).
 BOUNDARY_TOLERANCE = 0.0075
@@ -134,8 +134,8 @@ class Scores:
     """Pooled counts that grow picture by picture.
 
     ``images_with`` is the number of pictures whose truth shows each class. With ``partial``, the
-    truth may hold the values of ``bisenet.partial_labels``: a pixel counts for the classes that it
-    decides about, and a class that no truth shows has no score.
+    truth may hold the values of ``bisenet.data.partial_labels``: a pixel counts for the classes
+    that it decides about, and a class that no truth shows has no score.
     """
 
     with_boundary: bool = True

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, CLASSES
-from bisenet.evaluation import calibration, comparison, scoring
-from bisenet.evaluation.comparison import Differences
+from bisenet.evaluation import bootstrap, calibration, scoring
+from bisenet.evaluation.bootstrap import Differences
 from bisenet.evaluation.metrics import (
     Scores,
     boundary_f1,
@@ -23,7 +23,7 @@ from bisenet.evaluation.metrics import (
     mean_of,
     precision_and_recall,
 )
-from bisenet.evaluation.run import Outcome
+from bisenet.evaluation.runner import Outcome
 
 LETTERS = ("A", "B")
 _WORST = 10
@@ -123,9 +123,9 @@ def difference_table(found: Differences) -> pd.DataFrame:
 
 def verdict(found: Differences, score: str) -> str:
     """A sentence or two: which classes differ beyond chance, and what that rests on."""
-    if found.photos_in_all < comparison.MIN_PHOTOS:
+    if found.photos_in_all < bootstrap.MIN_PHOTOS:
         return (
-            f"It takes {comparison.MIN_PHOTOS} photos or more to tell a difference from chance; "
+            f"It takes {bootstrap.MIN_PHOTOS} photos or more to tell a difference from chance; "
             f"{'this is one' if found.photos_in_all == 1 else f'these are {found.photos_in_all}'}."
         )
     change = found.second - found.first
@@ -141,13 +141,13 @@ def verdict(found: Differences, score: str) -> str:
     sure = "differs beyond chance" if found.mean_differs else "does not differ beyond chance"
     text += (
         f" The mean {score} {sure}: {100 * (second - first):+.2f} points, "
-        f"{100 * comparison.LEVEL:.0f} % interval {100 * low:+.2f} to {100 * high:+.2f}."
+        f"{100 * bootstrap.LEVEL:.0f} % interval {100 * low:+.2f} to {100 * high:+.2f}."
     )
     there = ~np.isnan(found.first) | ~np.isnan(found.second)
-    few = int((there & (found.photos < comparison.MIN_PHOTOS)).sum())
+    few = int((there & (found.photos < bootstrap.MIN_PHOTOS)).sum())
     if few:
         text += (
-            f" Fewer than {comparison.MIN_PHOTOS} photos show "
+            f" Fewer than {bootstrap.MIN_PHOTOS} photos show "
             f"{'one class' if few == 1 else f'{few} classes'}, too few to tell."
         )
     return text
@@ -159,11 +159,11 @@ def document(outcome: Outcome) -> dict[str, Any]:
     result = reports[0]
     if len(reports) > 1:
         result["second"] = reports[1]
-        pairs = comparison.compare(outcome.scores_of(0), outcome.scores_of(1))
+        pairs = bootstrap.compare(outcome.scores_of(0), outcome.scores_of(1))
         result["differences"] = {
-            "interval": comparison.LEVEL,
-            "draws": comparison.DRAWS,
-            "seed": comparison.SEED,
+            "interval": bootstrap.LEVEL,
+            "draws": bootstrap.DRAWS,
+            "seed": bootstrap.SEED,
             **{name: _records(difference_table(found)) for name, found in pairs.items()},
         }
     result["labels"] = outcome.labels

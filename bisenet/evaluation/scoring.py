@@ -14,7 +14,7 @@ from PIL import Image
 from bisenet.classes import FACE_CLASSES, NUM_CLASSES
 from bisenet.evaluation.calibration import BINS, calibration_counts
 from bisenet.evaluation.fitting import at_size
-from bisenet.evaluation.labels import IGNORE
+from bisenet.evaluation.label_mapping import IGNORE
 from bisenet.evaluation.metrics import (
     Scores,
     boundary_counts,
@@ -22,8 +22,8 @@ from bisenet.evaluation.metrics import (
     iou_and_f1,
     mean_of,
 )
-from bisenet.evaluation.pairs import Pair
-from bisenet.parsing import Parsing
+from bisenet.evaluation.pairing import Pair
+from bisenet.postprocess.results import Parsing
 
 THUMBNAIL_PX = 96
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
 
-from bisenet.archives import Archive, ArchiveError, LeftOut
-from bisenet.images import EXTENSIONS, MAX_BYTES
+from bisenet.images.archives import Archive, ArchiveError, LeftOut
+from bisenet.images.decode import EXTENSIONS, MAX_BYTES
 
 # All files that a person brings at a time; they stay in memory while their session lasts.
 MAX_TOTAL_BYTES = 1 << 30

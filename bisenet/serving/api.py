@@ -19,12 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message
 
-from bisenet import export, parse_queue
+from bisenet import parse_queue
 from bisenet.engines import ENGINES
-from bisenet.gate import GateFull
-from bisenet.images import MAX_BYTES, ImageError, Photo
+from bisenet.images.decode import MAX_BYTES, ImageError, Photo
+from bisenet.measure.regions import measure_regions
+from bisenet.output import encode
 from bisenet.parser import FRAMINGS, Parsing
-from bisenet.regions import measure_regions
+from bisenet.runtime.admission import GateFull
 from bisenet.serving.bodies import TooSlow
 from bisenet.serving.clients import client_of
 from bisenet.serving.forms import FormError, Upload, read_form
@@ -166,7 +167,7 @@ class ParseRoute:
             seconds = sum(parsing.timings.values()) / 1000
             self._mean_seconds += 0.2 * (seconds - self._mean_seconds)
             regions = measure_regions(parsing)
-            return _Answer(parsing, regions, export.indexed_png(parsing.mask), photo.notices)
+            return _Answer(parsing, regions, encode.indexed_png(parsing.mask), photo.notices)
 
         try:
             # Before the photo has its place: opening an engine takes seconds.

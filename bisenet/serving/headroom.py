@@ -16,10 +16,10 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bisenet.archives import MAX_ARCHIVE_BYTES
-from bisenet.cgroup import memory_limit
-from bisenet.images import MAX_BYTES
-from bisenet.memory import give_back, resident_bytes
+from bisenet.images.archives import MAX_ARCHIVE_BYTES
+from bisenet.images.decode import MAX_BYTES
+from bisenet.runtime.cgroup import memory_limit
+from bisenet.runtime.memory import give_back, resident_bytes
 from bisenet.serving.clients import client_of
 
 # Of the container's memory: what parses that run meanwhile may need stays free.

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bisenet.fairness import Shares
-from bisenet.gate import Gate
+from bisenet.runtime.admission import Gate
+from bisenet.runtime.fairness import Shares
 
 
 class Busy(RuntimeError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from bisenet import samples
 from bisenet.engines import EngineError
-from bisenet.environment import OTHER_ENGINES
+from bisenet.images import samples
+from bisenet.network.weights import WeightsError, file_hash, resolve
 from bisenet.parser import FaceParser
-from bisenet.weights import WeightsError, file_hash, resolve
+from bisenet.runtime.environment import OTHER_ENGINES
 
 
 class Models:
@@ -32,7 +32,7 @@ class Models:
         Raises:
             WeightsError: the weights are missing, altered or damaged.
         """
-        from bisenet.dashboard import resources
+        from bisenet.dashboard.session import resources
 
         entry = resolve(self._weights)
         if entry.sha256 and file_hash(entry.path) != entry.sha256:

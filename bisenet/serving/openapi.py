@@ -6,9 +6,9 @@ from typing import Any
 
 from bisenet.classes import NUM_CLASSES
 from bisenet.engines import ENGINES
-from bisenet.images import MAX_BYTES
+from bisenet.images.decode import MAX_BYTES
+from bisenet.measure.regions import COLUMNS
 from bisenet.parser import FRAMINGS
-from bisenet.regions import COLUMNS
 
 ERRORS: dict[int, tuple[str, ...]] = {
     400: ("bad_form", "no_photo", "bad_option", "cut_off"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bisenet.environment import OTHER_ENGINES, flag
+from bisenet.runtime.environment import OTHER_ENGINES, flag
 
 LogFormat = Literal["json", "text"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bisenet.model import BackboneName
-from bisenet.training.augment import GENTLE, AugmentConfig
+from bisenet.data.augment import GENTLE, AugmentConfig
+from bisenet.network.bisenet import BackboneName
 from bisenet.training.plan import Plan, from_folder, from_recipe
 from bisenet.training.recipe import NetworkSpec, read_recipe
 

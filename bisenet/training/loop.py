@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bisenet.data.device_jitter import jitter
 from bisenet.evaluation.metrics import Scores
-from bisenet.faces import MEAN, STD
-from bisenet.model import BiSeNet
+from bisenet.geometry.crops import MEAN, STD
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.ema import ModelEma
-from bisenet.training.jitter import jitter
 from bisenet.training.losses import distillation, training_loss
 from bisenet.training.replicas import Replicas
 

@@ -1,6 +1,6 @@
 """What training minimises: hard-pixel cross-entropy and dice, also where labels are partly known.
 
-A mask value that leaves several classes open (``bisenet.partial_labels``) costs the negative
+A mask value that leaves several classes open (``bisenet.data.partial_labels``) costs the negative
 logarithm of the sum of their probabilities; one that leaves all open costs nothing.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bisenet.classes import NUM_CLASSES
-from bisenet.partial_labels import PARTIAL, UNKNOWN, decided_classes
+from bisenet.data.partial_labels import PARTIAL, UNKNOWN, decided_classes
 
 
 def class_weights(
@@ -151,7 +151,7 @@ def training_loss(
 
     Args:
         outputs: ``BiSeNet.forward_heads`` in training mode.
-        mask: ``(N, H, W)`` uint8, with the values of ``bisenet.partial_labels``.
+        mask: ``(N, H, W)`` uint8, with the values of ``bisenet.data.partial_labels``.
     """
     main, *others = outputs
     half = (mask.shape[1] // 2, mask.shape[2] // 2)

@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import nn
 
 from bisenet.classes import NUM_CLASSES
-from bisenet.model import BiSeNet
+from bisenet.network.bisenet import BiSeNet
+from bisenet.network.weights import WeightsError, file_hash, load_model
 from bisenet.training.recipe import NetworkSpec
-from bisenet.weights import WeightsError, file_hash, load_model
 
 
 def build(spec: NetworkSpec, folders: Sequence[Path]) -> BiSeNet:
@@ -79,7 +79,7 @@ def take_backbone(model: BiSeNet, path: Path) -> str:
     Raises:
         WeightsError: the file cannot be read, or nothing in it fits.
     """
-    from bisenet.weights import read_tensors
+    from bisenet.network.weights import read_tensors
 
     tensors = read_tensors(path)
     backbone: nn.Module = model.context_path.backbone

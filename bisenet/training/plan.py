@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bisenet.training.dataset import (
+from bisenet.data.faces import (
     DataError,
     FaceFile,
     Pair,
@@ -18,8 +18,8 @@ from bisenet.training.dataset import (
     photo_hashes,
     read_hashes,
 )
+from bisenet.data.sampling import Source
 from bisenet.training.recipe import DataSpec, NetworkSpec, Recipe, RoundSpec
-from bisenet.training.sampling import Source
 from bisenet.training.schedule import parse_phases
 
 

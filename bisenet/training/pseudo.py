@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bisenet.classes import BY_NAME, FACE_CLASSES, NUM_CLASSES, mirror_lut
-from bisenet.model import BiSeNet
-from bisenet.partial_labels import UNKNOWN, overruled
+from bisenet.data.partial_labels import UNKNOWN, overruled
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.loop import normalise
 
 Mask = NDArray[np.uint8]
@@ -109,7 +109,7 @@ def label_photos(
 
     Args:
         model: in eval mode, on ``device``.
-        truths: what is known, one a photo, with the values of ``bisenet.partial_labels``.
+        truths: what is known, one a photo, with the values of ``bisenet.data.partial_labels``.
         progress: called with the number of photos done.
 
     Returns:

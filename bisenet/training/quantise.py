@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet import weights
 from bisenet.engines import Engine, open_engine
 from bisenet.engines.quantised import why_not_int8, write_quantised
-from bisenet.engines.state import read_state
-from bisenet.faces import normalise
-from bisenet.images import EXTENSIONS, load_image
-from bisenet.surface import to_crop
+from bisenet.engines.tensors import read_state
+from bisenet.geometry.crops import normalise
+from bisenet.images.decode import EXTENSIONS, load_image
+from bisenet.network import weights
+from bisenet.postprocess.logits import to_crop
 
 CALIBRATION_FACES = 100
 CHECK_FACES = 40

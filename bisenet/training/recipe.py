@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bisenet.classes import LABEL_ORDERS
-from bisenet.model import BACKBONES, BackboneName
-from bisenet.training.augment import CROP_RULES, CropRule
+from bisenet.data.augment import CROP_RULES, CropRule
+from bisenet.network.bisenet import BACKBONES, BackboneName
 from bisenet.training.schedule import Phase, parse_phases
 
 Kind = Literal["full", "partial", "unlabelled"]

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from bisenet.model import BiSeNet
+from bisenet.network.bisenet import BiSeNet
 
 LossOf = Callable[[BiSeNet, Tensor, Tensor], Tensor]
 

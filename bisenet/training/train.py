@@ -15,7 +15,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bisenet.model import BiSeNet
+from bisenet.data.faces import Pair
+from bisenet.data.sampling import EpochSampler, FaceDataset, repeat_factors
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.checkpoint import (
     export_weights,
     load_checkpoint,
@@ -24,7 +26,6 @@ from bisenet.training.checkpoint import (
     write_text,
 )
 from bisenet.training.config import TrainConfig, as_plain, plan_of
-from bisenet.training.dataset import Pair
 from bisenet.training.ema import ModelEma
 from bisenet.training.loop import Learner, Progress, Step, echoed, format_time, grouped, score
 from bisenet.training.losses import class_weights
@@ -32,7 +33,6 @@ from bisenet.training.networks import build, load_from
 from bisenet.training.pseudo import LabelOptions, label_photos
 from bisenet.training.recipe import NetworkSpec
 from bisenet.training.replicas import Replicas
-from bisenet.training.sampling import EpochSampler, FaceDataset, repeat_factors
 from bisenet.training.schedule import learning_rate, phase_at
 
 __all__ = ["CHECKPOINT", "CONFIG", "METRICS", "TrainConfig", "Trainer"]

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bisenet.batch.run import Batch
-from bisenet.dashboard import batch_desk
-from bisenet.dashboard.batch_desk import Desk
+from bisenet.batch.runner import Batch
+from bisenet.dashboard.batch import page_state
+from bisenet.dashboard.batch.page_state import Desk
 from tests.conftest import LABELLED, needs_labelled_faces
 
 WAIT_S = 120
@@ -215,7 +215,7 @@ def test_a_photo_opens_in_explore_and_a_new_batch_lets_go(
 ) -> None:
     at = finished(begin(batch, *photos.items()))
     old = desk_of(at)
-    at.session_state[batch_desk._WANTED] = "4.jpg"
+    at.session_state[page_state._WANTED] = "4.jpg"
     at.run()
     assert [photo.name for photo in at.session_state["gallery"].photos] == ["4.jpg"]
     assert at.session_state["gallery"].current.data == photos["4.jpg"]

@@ -19,11 +19,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from bisenet import parse_queue
-from bisenet.commands import evaluate as command
-from bisenet.dashboard import script_runs
-from bisenet.dashboard.evaluate_desk import Desk
+from bisenet.cli import evaluate as command
+from bisenet.dashboard.evaluate.page_state import Desk
+from bisenet.dashboard.session import script_runs
 from bisenet.evaluation import report, sources
-from bisenet.evaluation.run import Outcome
+from bisenet.evaluation.runner import Outcome
 from tests.app.test_explore import texts
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
 

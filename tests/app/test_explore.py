@@ -6,9 +6,9 @@ import pytest
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
-from bisenet.dashboard import gallery as gallery_module
-from bisenet.gate import process_gate
+from bisenet.dashboard.session import gallery as gallery_module
 from bisenet.parser import FaceParser
+from bisenet.runtime.admission import process_gate
 
 
 def texts(app: AppTest) -> str:

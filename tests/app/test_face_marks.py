@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
-from bisenet.dashboard.gallery import Wish
+from bisenet.dashboard.session.gallery import Wish
 
 
 def script() -> None:
@@ -11,7 +11,7 @@ def script() -> None:
 
     import streamlit as st
 
-    from bisenet.dashboard import face_marks
+    from bisenet.dashboard.explore import face_marks
 
     faces = [
         SimpleNamespace(id=1, box=(100.0, 100.0, 300.0, 300.0)),

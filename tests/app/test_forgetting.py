@@ -9,13 +9,13 @@ from collections.abc import Callable
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bisenet.batch.photo import Kept
-from bisenet.batch.run import Batch
-from bisenet.batch.sources import Source
-from bisenet.dashboard import resources
-from bisenet.dashboard.gallery import StoredPhoto, View
-from bisenet.evaluation.run import Outcome
+from bisenet.batch.items import Kept
+from bisenet.batch.runner import Batch
+from bisenet.dashboard.session import resources
+from bisenet.dashboard.session.gallery import StoredPhoto, View
+from bisenet.evaluation.runner import Outcome
 from bisenet.evaluation.sources import Files
+from bisenet.images.sources import Source
 from tests.app.test_batch import begin, finished
 from tests.app.test_evaluate import bring, score, zipped
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bisenet.dashboard import timing_jobs
-from bisenet.dashboard.timing_jobs import Job
-from bisenet.stopping import Cancelled
+from bisenet.dashboard.timing import jobs
+from bisenet.dashboard.timing.jobs import Job
+from bisenet.runtime.cancellation import Cancelled
 from tests.conftest import ROOT
 
 
@@ -49,7 +49,7 @@ def released() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
-    until(lambda: not timing_jobs._one_at_a_time.locked())
+    until(lambda: not jobs._one_at_a_time.locked())
 
 
 def waiting(event: threading.Event) -> Job[int]:
@@ -86,14 +86,14 @@ class TestJob:
         assert not second.start()
         released.set()
         first.join(10)
-        until(lambda: not timing_jobs._one_at_a_time.locked())
+        until(lambda: not jobs._one_at_a_time.locked())
         assert second.start()
         second.join(10)
 
     def test_it_ends_when_nobody_looks_any_more(
         self, released: threading.Event, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(timing_jobs, "ABANDONED_SECONDS", 0.05)
+        monkeypatch.setattr(jobs, "ABANDONED_SECONDS", 0.05)
         job = waiting(released)
         assert job.start()
         job.join(10)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from bisenet.dashboard import jobs
+from bisenet.dashboard.session import jobs
 
 jobs.RESUMABLE_SECONDS = 1.0
 jobs.LOOK_SECONDS = 0.2

@@ -140,7 +140,8 @@ def test_a_click_in_the_picture_chooses_the_region(page: Page, base: str) -> Non
 
 
 def sample_mask() -> np.ndarray:
-    from bisenet import FaceParser, samples
+    from bisenet import FaceParser
+    from bisenet.images import samples
 
     return FaceParser().parse(samples.astronaut_face()).mask
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def photo(side: int = 512) -> bytes:
     """The sample face as a JPEG of ``side`` pixels."""
-    from bisenet import samples
+    from bisenet.images import samples
 
     out = io.BytesIO()
     samples.astronaut().resize((side, side)).save(out, format="JPEG", quality=90)

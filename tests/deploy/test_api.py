@@ -20,10 +20,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from bisenet import samples
 from bisenet.engines import ENGINES
+from bisenet.images import samples
+from bisenet.measure.regions import COLUMNS
 from bisenet.parser import FaceParser
-from bisenet.regions import COLUMNS
 from bisenet.serving import openapi
 from tests.deploy.parse_once import multipart, photo
 from tests.deploy.replicas import Answer, Replica, ask, post_photo

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bisenet.gate import Gate
+from bisenet.runtime.admission import Gate
 from bisenet.serving import probe
 from bisenet.serving.lifecycle import Lifecycle
 from bisenet.serving.settings import VARIABLES, Settings
@@ -166,7 +166,7 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
         assert grace >= wait + settings.shutdown_seconds + 5
 
     def test_photos_on_their_way_fit_into_memory(self, overlay: str) -> None:
-        from bisenet.images import MAX_BYTES
+        from bisenet.images.decode import MAX_BYTES
 
         values = settings_of(overlay)
         places = int(values["BISENET_MAX_RUNNING"]) + int(values["BISENET_MAX_WAITING"])

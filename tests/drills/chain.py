@@ -10,15 +10,22 @@ import traceback
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet import export, render
-from bisenet.batch.photo import ParsedPhoto, keep, tidy_rows
+from bisenet.batch.items import ParsedPhoto, keep, tidy_rows
 from bisenet.classes import NUM_CLASSES
-from bisenet.dashboard.gallery import StoredPhoto, make_view
-from bisenet.evaluation.reading import MaskError, mask_ids
-from bisenet.images import MAX_PIXELS, MAX_SIDE, ImageError, read_photo, stored_size, upright_size
+from bisenet.dashboard.session.gallery import StoredPhoto, make_view
+from bisenet.evaluation.masks import MaskError, mask_ids
+from bisenet.images.decode import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    ImageError,
+    read_photo,
+    stored_size,
+    upright_size,
+)
+from bisenet.measure.proportions import pair_table, proportions
+from bisenet.measure.regions import measure_regions
+from bisenet.output import encode, render
 from bisenet.parser import FaceParser, Parsing
-from bisenet.proportions import pair_table, proportions
-from bisenet.regions import measure_regions
 
 
 class Chain:
@@ -99,10 +106,10 @@ class Chain:
         keep(ParsedPhoto(parsing, tidy_rows(parsing, "odd"), ()), 0, "odd")
         render.draw(parsing.image, parsing.mask, "both")
         if rng.random() < 0.3:
-            export.bundle_zip(parsing, regions, "odd", "odd.jpg")
-            export.cut_out_png(parsing, parsing.classes, soft=True)
+            encode.bundle_zip(parsing, regions, "odd", "odd.jpg")
+            encode.cut_out_png(parsing, parsing.classes, soft=True)
         else:
-            export.indexed_png(parsing.mask)
-            export.overlay_png(parsing)
-            export.coco_json(parsing, "odd")
-            export.regions_json(regions, parsing)
+            encode.indexed_png(parsing.mask)
+            encode.overlay_png(parsing)
+            encode.coco_json(parsing, "odd")
+            encode.regions_json(regions, parsing)

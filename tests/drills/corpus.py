@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from bisenet import samples
-from bisenet.images import FORMATS
+from bisenet.images import samples
+from bisenet.images.decode import FORMATS
 
 # Format to the modes that Pillow writes it in.
 MODES: dict[str, tuple[str, ...]] = {

@@ -125,8 +125,8 @@ class _Worker:
 
 def work(first: int, inputs: int, every: int) -> None:
     """Take each seed's picture through the chain and print what came of it, a JSON line each."""
-    from bisenet.memory import peak_bytes
     from bisenet.parser import FaceParser
+    from bisenet.runtime.memory import peak_bytes
     from tests.drills.chain import Chain
     from tests.drills.mutate import mutated
 

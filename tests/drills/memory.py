@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bisenet import samples
+from bisenet.images import samples
 from tests.deploy.replicas import Replica
 from tests.drills.page_client import PageClient
 

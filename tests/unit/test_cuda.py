@@ -11,11 +11,11 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from bisenet.classes import NUM_CLASSES
+from bisenet.data.device_jitter import jitter
 from bisenet.engines.torch_engine import TorchEngine
-from bisenet.faces import normalise
-from bisenet.model import BiSeNet
+from bisenet.geometry.crops import normalise
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.checkpoint import export_weights
-from bisenet.training.jitter import jitter
 from bisenet.training.losses import cross_entropy_and_dice
 from bisenet.training.pseudo import LabelOptions, label_photos
 
@@ -38,7 +38,7 @@ def pixels() -> np.ndarray:
 @pytest.fixture(scope="module")
 def expected(weights: str, pixels: np.ndarray) -> np.ndarray:
     """Logits of the plain network in f32 on the CPU."""
-    from bisenet.weights import load_model
+    from bisenet.network.weights import load_model
 
     with torch.inference_mode():
         return load_model(weights).forward_heads(torch.from_numpy(normalise(pixels)))[0].numpy()

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from bisenet import parse_queue
-from bisenet.gate import Gate
-from bisenet.images import ImageError, Photo
+from bisenet.images.decode import ImageError, Photo
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runlog import RunLog
-from bisenet.stopping import Cancelled
+from bisenet.runtime.admission import Gate
+from bisenet.runtime.cancellation import Cancelled
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from bisenet import samples
 from bisenet.classes import BACKGROUND, BY_NAME
-from bisenet.faces import Box, square_crop
-from bisenet.finder import Found
-from bisenet.framing import Landmarks
+from bisenet.detection.finder import Found
+from bisenet.geometry.crops import Box, square_crop
+from bisenet.images import samples
+from bisenet.measure.regions import COLUMNS, measure_regions
 from bisenet.parser import FaceParser, Parsing, _parseable
-from bisenet.regions import COLUMNS, measure_regions
-from bisenet.surface import softmax, to_crop
+from bisenet.postprocess.landmarks import Landmarks
+from bisenet.postprocess.logits import softmax, to_crop
 
 L_EYE, R_EYE, SKIN = (BY_NAME[name].id for name in ("l_eye", "r_eye", "skin"))
 # Where the astronaut's face is in the 512-pixel picture.

@@ -139,7 +139,7 @@ def test_the_table_has_units_and_a_column_a_stage() -> None:
 def test_the_state_folder_is_optional(
     value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from bisenet import folders
+    from bisenet.runtime import paths
 
     monkeypatch.setenv("BISENET_STATE_DIR", str(tmp_path / value) if value else "")
-    assert folders.state_dir() == (tmp_path / value if value else None)
+    assert paths.state_dir() == (tmp_path / value if value else None)

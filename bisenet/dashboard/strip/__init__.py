@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from bisenet.dashboard.gallery import Gallery
+from bisenet.dashboard.session.gallery import Gallery
 
 _HERE = Path(__file__).parent
 _KEY = "gallery-strip"

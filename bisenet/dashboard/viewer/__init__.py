@@ -25,7 +25,7 @@ from bisenet.dashboard.viewer.state import (
     read_view_state,
     to_message,
 )
-from bisenet.images import upright_size
+from bisenet.images.decode import upright_size
 
 __all__ = [
     "Face",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.classes import BY_NAME
-from bisenet.cli import main
+from bisenet.cli.main import main
 from bisenet.evaluation.consistency import (
     Agreement,
     agreement,

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.classes import BY_NAME, CLASSES, LABEL_ORDERS
-from bisenet.cli import main
+from bisenet.cli.main import main
 from bisenet.evaluation import folder, scoring
 from bisenet.evaluation.fitting import at_size, labels_at
-from bisenet.evaluation.labels import of_order
-from bisenet.evaluation.pairs import pair_up
-from bisenet.evaluation.reading import survey
-from bisenet.evaluation.run import Contestant, evaluate
+from bisenet.evaluation.label_mapping import of_order
+from bisenet.evaluation.masks import survey
+from bisenet.evaluation.pairing import pair_up
+from bisenet.evaluation.runner import Contestant, evaluate
 from bisenet.evaluation.sources import Files
-from bisenet.images import Photo, read_photo
-from bisenet.parsing import Parsing
+from bisenet.images.decode import Photo, read_photo
+from bisenet.postprocess.results import Parsing
 
 SIDE = 64
 T = TypeVar("T")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.classes import BY_NAME
-from bisenet.cli import main
+from bisenet.cli.main import main
 from bisenet.evaluation import folder
-from bisenet.evaluation.labels import of_order
+from bisenet.evaluation.label_mapping import of_order
 from bisenet.evaluation.metrics import Scores, partly_wrong
-from bisenet.evaluation.pairs import pair_up
-from bisenet.faces import Box
-from bisenet.parsing import Parsing
+from bisenet.evaluation.pairing import pair_up
+from bisenet.geometry.crops import Box
+from bisenet.postprocess.results import Parsing
 
 HAIR, SKIN, HAT, CLOTH = (BY_NAME[n].id for n in ("hair", "skin", "hat", "cloth"))
 

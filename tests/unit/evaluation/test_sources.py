@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 
-from bisenet.archives import ArchiveError
 from bisenet.evaluation import sources
-from bisenet.evaluation.pairs import pair_up
+from bisenet.evaluation.pairing import pair_up
 from bisenet.evaluation.sources import Files
+from bisenet.images.archives import ArchiveError
 
 
 def zipped(**files: bytes) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bisenet.model import BiSeNet
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.checkpoint import (
     export_weights,
     load_checkpoint,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bisenet.model import BiSeNet
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.losses import (
     at_stride,
     class_weights,

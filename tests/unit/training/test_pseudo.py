@@ -7,11 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bisenet.classes import BY_NAME
-from bisenet.partial_labels import NOT_HAIR, UNKNOWN
-from bisenet.training.jitter import jitter
+from bisenet.data.device_jitter import jitter
+from bisenet.data.partial_labels import NOT_HAIR, UNKNOWN
 from bisenet.training.pseudo import LabelOptions, label_photos, mean_probabilities, plausible
-
-from .helpers import face
+from tests.unit.training.helpers import face
 
 CPU = torch.device("cpu")
 

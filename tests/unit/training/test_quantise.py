@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from bisenet import weights
-from bisenet.cli import main
+from bisenet.cli.main import main
 from bisenet.engines import cpu, open_engine
 from bisenet.engines.quantised import why_not_int8
-from bisenet.model import BiSeNet
+from bisenet.network import weights
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.checkpoint import export_weights
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bisenet.training.recipe import RecipeError, read_recipe
+from tests.conftest import ROOT
 
-RECIPES = Path(__file__).parents[3] / "recipes"
+RECIPES = ROOT / "recipes"
 
 GOOD = """\
 [network]

@@ -11,14 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from bisenet.commands import train as command
-from bisenet.model import BiSeNet
+from bisenet.cli import train as command
+from bisenet.data.faces import DataError
+from bisenet.network.bisenet import BiSeNet
 from bisenet.training.checkpoint import load_checkpoint
-from bisenet.training.dataset import DataError
 from bisenet.training.replicas import Replicas
 from bisenet.training.train import CHECKPOINT, METRICS, TrainConfig, Trainer
-
-from .helpers import write_faces
+from tests.unit.training.helpers import write_faces
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,15 @@ import pytest
 import torch
 from PIL import Image
 
-from bisenet.commands import train as command
-from bisenet.model import BiSeNet
+from bisenet.cli import train as command
+from bisenet.network.bisenet import BiSeNet
+from bisenet.network.weights import WeightsError, load_model
 from bisenet.training import train as module
 from bisenet.training.checkpoint import load_checkpoint
 from bisenet.training.networks import take_backbone
 from bisenet.training.train import CHECKPOINT, METRICS, TrainConfig, Trainer
-from bisenet.weights import WeightsError, load_model
-
-from .helpers import face, write_faces
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.conftest import ROOT
+from tests.unit.training.helpers import face, write_faces
 
 RECIPE = """\
 [network]
@@ -229,7 +227,7 @@ class Missing:
             raise ImportError(f"{name} is not there")
 sys.meta_path.insert(0, Missing())
 import bisenet.training.pseudo, bisenet.evaluation.metrics
-from bisenet.cli import main
+from bisenet.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
     text = RECIPE.split("[student]")[0] + "[run]" + RECIPE.split("[run]")[1]

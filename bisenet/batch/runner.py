@@ -1,0 +1,206 @@
+"""The run of a batch in memory: photo after photo, read while it goes, stopped at any time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bisenet.batch.items import TIDY, Kept, Parse, keep, measured
+from bisenet.engines import EngineError
+from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.decode import ImageError, Photo
+from bisenet.images.sources import Intake, Source
+from bisenet.parser import Parsing
+from bisenet.runtime.cancellation import Cancelled
+
+# The rate is that of the last photos: an average since the start would not see a slow stretch.
+RATE_PHOTOS = 20
+# Masks of this many bytes are kept; 2,000 faces of 512 x 512 pixels take 15 MB.
+MAX_MASK_BYTES = 256 * 2**20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A batch at one moment.
+
+    Attributes:
+        kept: the photos that were parsed, in the order in which they came.
+        failed: what was refused or failed.
+        total: photos to parse in all.
+        tried: photos that are behind it.
+        rate: photos a second over the last ones; 0 before the second.
+        seconds_left: None while that cannot be told.
+        masks_left_out: photos whose masks were too many to keep.
+    """
+
+    kept: tuple[Kept, ...]
+    failed: tuple[LeftOut, ...]
+    total: int
+    tried: int
+    rate: float
+    seconds_left: float | None
+    masks_left_out: int
+
+    @property
+    def faces(self) -> int:
+        """How many faces were parsed."""
+        return sum(photo.faces for photo in self.kept)
+
+
+class Batch:
+    """Photos and what became of them. ``run`` fills it; everything else may be read meanwhile.
+
+    Args:
+        intake: the photos.
+        parse: parses one; it may wait for its turn.
+        max_mask_bytes: masks beyond are not kept.
+    """
+
+    def __init__(self, intake: Intake, parse: Parse, max_mask_bytes: int = MAX_MASK_BYTES):
+        self._sources: dict[str, Source] = {source.name: source for source in intake.sources}
+        self._parse: Parse | None = parse
+        self._mask_room = max_mask_bytes
+        self._lock = threading.Lock()
+        self._kept: list[Kept] = []
+        self._failed: list[LeftOut] = list(intake.refused)
+        self._total = len(intake.sources)
+        self._tried = 0
+        self._masks_left_out = 0
+        self._times: deque[float] = deque(maxlen=RATE_PHOTOS)
+        self._seen: dict[str, str] = {}
+        self._table = pd.DataFrame(columns=list(TIDY))
+        self._in_table = 0
+        self._released = False
+        self._stop: Callable[[], bool] = lambda: False
+
+    def run(self, progress: Callable[[float, str], None], stop: Callable[[], bool]) -> None:
+        """Parse every photo that is left; a bad one is listed and the next follows.
+
+        Args:
+            progress: called before each photo with the share that is done and a word on it.
+            stop: asked before each photo; what is done stays.
+
+        Raises:
+            Cancelled: it was stopped while a photo waited for its turn.
+        """
+        self._stop = stop
+        self._times.append(time.monotonic())
+        for number, source in enumerate(tuple(self._sources.values())):
+            if self.stopping:
+                return
+            progress(number / self._total, f"photo {number + 1:,} of {self._total:,}")
+            outcome = self._one(number, source)
+            with self._lock:
+                if self._released:
+                    return
+                self._tried += 1
+                self._times.append(time.monotonic())
+                if isinstance(outcome, Kept):
+                    self._kept.append(self._within_bounds(outcome))
+                elif outcome is not None:
+                    self._failed.append(outcome)
+        progress(1.0, "done")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop, for a parse that waits for its turn."""
+        return self._released or self._stop()
+
+    def snapshot(self) -> Snapshot:
+        """How far it is, and what there is so far."""
+        with self._lock:
+            spent = self._times[-1] - self._times[0] if self._times else 0.0
+            rate = (len(self._times) - 1) / spent if spent > 0 else 0.0
+            left = self._total - self._tried
+            return Snapshot(
+                kept=tuple(self._kept),
+                failed=tuple(self._failed),
+                total=self._total,
+                tried=self._tried,
+                rate=rate,
+                seconds_left=left / rate if rate > 0 else None,
+                masks_left_out=self._masks_left_out,
+            )
+
+    def table(self) -> pd.DataFrame:
+        """The tidy table so far: a row a photo, face and region. Not to be changed."""
+        with self._lock:
+            new = [photo.rows for photo in self._kept[self._in_table :] if len(photo.rows)]
+            # Only what is new is joined on: joining thousands of small tables takes seconds.
+            if new:
+                old = [self._table] if len(self._table) else []
+                self._table = pd.concat([*old, *new], ignore_index=True)
+            self._in_table = len(self._kept)
+            return self._table
+
+    def read(self, name: str) -> bytes:
+        """A photo's bytes as they came.
+
+        Raises:
+            ImageError: they are not at hand any more.
+            ArchiveError: they cannot be read from their zip.
+        """
+        source = self._sources.get(name)
+        if source is None:
+            raise ImageError("This photo is not at hand any more. Add it again.")
+        return source.read()
+
+    def release(self) -> None:
+        """Let go of everything; a run that is at work ends after its photo."""
+        with self._lock:
+            self._released = True
+            self._parse = None
+            self._sources.clear()
+            self._kept.clear()
+            self._failed.clear()
+            self._seen.clear()
+            self._table = self._table.iloc[:0].copy()
+            self._in_table = 0
+
+    def _one(self, number: int, source: Source) -> Kept | LeftOut | None:
+        parse = self._parse
+        if parse is None:
+            return None
+
+        def kept(photo: Photo, parsing: Parsing) -> Kept:
+            return keep(measured(photo, parsing, source.name), number, source.name)
+
+        try:
+            data = source.read()
+            first = self._seen.setdefault(hashlib.sha256(data).hexdigest(), source.name)
+            if first != source.name:
+                return LeftOut(source.name, f"The same photo as {first}, which is counted once.")
+            return parse(data, kept)
+        except (ImageError, ArchiveError) as error:
+            return LeftOut(source.name, str(error))
+        except Cancelled:
+            raise
+        except Exception as error:
+            return unforeseen(source.name, error)
+
+    def _within_bounds(self, kept: Kept) -> Kept:
+        if len(kept.mask_png) <= self._mask_room:
+            self._mask_room -= len(kept.mask_png)
+            return kept
+        self._masks_left_out += 1
+        return dataclasses.replace(kept, mask_png=b"")
+
+
+def unforeseen(name: str, error: Exception) -> LeftOut:
+    """A failure that no reader of files foresaw: a sentence, and the trace without the name."""
+    if isinstance(error, EngineError):
+        return LeftOut(name, str(error))
+    if isinstance(error, MemoryError):
+        return LeftOut(name, "There is not enough memory for this photo. Use a smaller copy.")
+    _log.error("A photo of a batch failed: %s", type(error).__name__)
+    return LeftOut(name, "It could not be parsed. Open it in Explore to see more.")

@@ -1,4 +1,0 @@
-"""One module a command: ``HELP``, ``add_arguments(parser)`` and ``run(args) -> exit code``.
-
-Heavy imports stand inside ``run``, so that ``--help`` answers at once.
-"""

@@ -1,0 +1,129 @@
+"""A session's batch: begun, watched from any page, let go with the session or by the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from bisenet.batch.priority import polite_parse
+from bisenet.batch.runner import Batch
+from bisenet.dashboard.session import resources, shell, upload_store
+from bisenet.dashboard.session.gallery import StoredPhoto
+from bisenet.dashboard.session.jobs import Job, at_session_end
+from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.decode import ImageError, display_name
+from bisenet.images.sources import Intake, from_files
+from bisenet.parser import FramingName
+from bisenet.runtime.admission import GateFull
+
+_DESK = "batch_desk"
+_ROUND = "batch_round"
+_REFUSED = "batch_refused"
+_PROBLEM = "batch_problem"
+_WANTED = "batch_wanted"
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """A batch and the job that runs it; ``forget`` ends the watch over its session."""
+
+    batch: Batch
+    job: Job[None]
+    weights: str
+    forget: Callable[[], None]
+
+
+def current() -> Desk | None:
+    """This session's batch, or None."""
+    desk: Desk | None = st.session_state.get(_DESK)
+    return desk
+
+
+def upload_key() -> str:
+    """The upload box's key: a new one empties it."""
+    return f"batch-upload-{st.session_state.get(_ROUND, 0)}"
+
+
+def refused() -> tuple[LeftOut, ...]:
+    """Why nothing of the last upload could be parsed."""
+    bad: tuple[LeftOut, ...] = st.session_state.get(_REFUSED, ())
+    return bad
+
+
+def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
+    """Start on uploaded files; the upload box is emptied and the batch holds the files alone.
+
+    Raises:
+        EngineError, WeightsError: the network cannot be opened.
+    """
+    intake = from_files((file.name, file) for file in files)
+    st.session_state[_REFUSED] = () if intake.sources else intake.refused
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    if intake.sources:
+        _start(intake, framing)
+    upload_store.forget(files)
+
+
+def clear() -> None:
+    """Stop the batch and let go of it."""
+    desk: Desk | None = st.session_state.pop(_DESK, None)
+    if desk is not None:
+        desk.job.cancel()
+        desk.batch.release()
+        desk.forget()
+    st.session_state.pop(_REFUSED, None)
+    st.session_state.pop(_PROBLEM, None)
+    st.session_state.pop(_WANTED, None)
+
+
+def forget() -> None:
+    """As ``clear``, and empty the upload box: files may lie there that no batch has begun with."""
+    clear()
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+
+
+def open_in_explore(name: str) -> None:
+    """Put a photo of the batch into the gallery and go there; a sentence where that cannot be."""
+    desk = current()
+    if desk is None:
+        return
+    try:
+        data, mark = desk.batch.read(name), shell.session_mark()
+        shell.gallery().add(StoredPhoto.from_bytes(data, display_name(name), session=mark))
+    except (ImageError, ArchiveError, GateFull) as error:
+        st.session_state[_PROBLEM] = str(error)
+        return
+    st.switch_page("pages/explore.py")
+
+
+def want(name: str) -> None:
+    """Ask for a photo from a callback, where no page can be switched yet."""
+    st.session_state[_WANTED] = name
+
+
+def follow_wish() -> None:
+    """Open what a callback asked for."""
+    name: str | None = st.session_state.pop(_WANTED, None)
+    if name is not None:
+        open_in_explore(name)
+
+
+def take_problem() -> str:
+    """What went wrong with the last click, once."""
+    problem: str = st.session_state.pop(_PROBLEM, "")
+    return problem
+
+
+def _start(intake: Intake, framing: FramingName) -> None:
+    clear()
+    weights = shell.current_weights()
+    parser = resources.get_parser(weights)
+    parse = polite_parse(parser, framing, shell.session_mark(), lambda: batch.stopping)
+    batch = Batch(intake, parse)
+    job = Job(batch.run, name="batch")
+    desk = Desk(batch, job, weights, at_session_end(batch.release))
+    st.session_state[_DESK] = desk
+    job.start()

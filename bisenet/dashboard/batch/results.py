@@ -1,0 +1,309 @@
+"""What a batch has brought so far: table, distributions, scatter, thumbnails, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from bisenet.batch.items import Preview
+from bisenet.batch.outliers import MEASURES, OUTLYING, Measure, by_face, outliers
+from bisenet.batch.runner import Snapshot
+from bisenet.classes import BY_NAME, CLASSES
+from bisenet.dashboard.batch import charts, page_state
+from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets.charts import CONFIG
+from bisenet.images.archives import LeftOut
+
+_TITLES = {measure.column: measure for measure in MEASURES}
+_A_PAGE = 48
+_CARD_PX = 168
+_RULE = (
+    f"Outlying: more than {OUTLYING} robust deviations from the median of its region, 0.6745 "
+    "times the distance over the median absolute deviation (Iglewicz and Hoaglin, 1993). "
+    "Regions that fewer than 8 faces, or fewer than half of them, have do not count."
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """A row a face under one measure: ``wide``, how it stands out, and its previews."""
+
+    measure: Measure
+    wide: pd.DataFrame
+    found: pd.DataFrame
+    previews: dict[tuple[str, int], Preview]
+
+    @property
+    def classes(self) -> list[int]:
+        """Ids of the classes that at least one face has."""
+        return [int(i) for i in self.wide.columns]
+
+
+def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
+    """All of it; a line before the first face."""
+    if table.empty:
+        if state.kept:
+            st.info("No face was found so far.", icon=":material/info:")
+        _others(state)
+        return
+    previews = {(p.name, one.face): one for p in state.kept for one in p.previews}
+    wide = by_face(table, measure)
+    shown = Results(measure, wide, outliers(wide), previews)
+    faces, spread, pairs, pictures = st.tabs(
+        ["Table", "Distributions", "Scatter", "Thumbnails"], key="batch-tab", on_change="rerun"
+    )
+    with faces:
+        if faces.open:
+            _table(shown)
+    with spread:
+        if spread.open:
+            _spread(shown)
+    with pairs:
+        if pairs.open:
+            _scatter(shown, table)
+    with pictures:
+        if pictures.open:
+            _thumbnails(shown)
+    _others(state)
+
+
+def choose_measure() -> Measure:
+    """What all of the views show."""
+    chosen = st.selectbox(
+        "Measurement",
+        list(_TITLES),
+        format_func=lambda column: f"{_TITLES[column].title}, {_TITLES[column].unit}",
+        key="batch-measure",
+        persist_state="session",
+        width=280,
+    )
+    return _TITLES[chosen]
+
+
+def failures(bad: Sequence[LeftOut]) -> None:
+    """Names and reasons."""
+    st.dataframe(
+        pd.DataFrame({"File": [b.name for b in bad], "Reason": [b.reason for b in bad]}),
+        hide_index=True,
+        height="content" if len(bad) < 10 else 380,
+        column_config={"Reason": st.column_config.TextColumn(width="large")},
+    )
+
+
+def _others(state: Snapshot) -> None:
+    """The photos without a face, what people should know, and the failures."""
+    bad = [*state.failed]
+    bad += [
+        LeftOut(photo.name, "No face was found. Mark it by hand in Explore.")
+        for photo in state.kept
+        if not photo.faces
+    ]
+    notes = [
+        (photo.name, notice) for photo in state.kept if photo.faces for notice in photo.notices
+    ]
+    if bad:
+        with st.expander(
+            f"{len(bad):,} {'file' if len(bad) == 1 else 'files'} without a result, and why",
+            icon=":material/broken_image:",
+            key="batch-failures",
+        ):
+            failures(bad)
+    if notes:
+        with st.expander(f"Remarks on {len({n for n, _ in notes}):,} photos", key="batch-notes"):
+            failures([LeftOut(name, notice) for name, notice in notes])
+
+
+def _spread(shown: Results) -> None:
+    logarithmic = st.toggle(
+        "Logarithmic scale",
+        value=shown.measure.wide,
+        key=f"batch-log-{shown.measure.column}",
+        help="Shows small regions beside large ones.",
+    )
+    figure = charts.distributions(shown.wide, shown.measure, logarithmic)
+    st.plotly_chart(figure, config=CONFIG, key="batch-spread")
+    name = f"{shown.measure.column}-by-face.csv"
+    titles = {i: f"{CLASSES[i].title}, {shown.measure.unit}" for i in shown.classes}
+    downloads.csv("This measurement, CSV", shown.wide.rename(columns=titles).reset_index(), name)
+
+
+def _table(shown: Results) -> None:
+    rows = _filtered(shown)
+    if rows.empty:
+        st.info("No face fits these filters.", icon=":material/filter_alt_off:")
+        return
+    number = st.column_config.NumberColumn
+    places = shown.measure.decimals
+    wide = shown.wide.loc[rows.index]
+    frame = pd.DataFrame(
+        {
+            "Preview": [shown.previews[key].icon for key in rows.index],
+            "Photo": [photo for photo, _ in rows.index],
+            "Face": [face for _, face in rows.index],
+            # 0 is said of a face that cannot be judged.
+            "Outlying": rows["score"].where(rows["score"] > 0).to_numpy(),
+            "Through": rows["why"].to_numpy(),
+            **{CLASSES[i].title: wide[i].to_numpy() for i in shown.classes},
+        }
+    )
+    picked = st.dataframe(
+        frame,
+        hide_index=True,
+        height=520 if len(frame) > 10 else "content",
+        row_height=52,
+        placeholder="–",
+        on_select="rerun",
+        selection_mode="single-row",
+        key="batch-table",
+        column_config={
+            "Preview": st.column_config.ImageColumn("", width=64, pinned=True),
+            "Photo": st.column_config.TextColumn(width=150),
+            "Face": number(width=60),
+            "Outlying": number(
+                "Outlying, deviations", format="%.1f", help=f"The largest over its regions. {_RULE}"
+            ),
+            "Through": st.column_config.TextColumn(width="medium"),
+            **{
+                CLASSES[i].title: number(
+                    f"{CLASSES[i].title}, {shown.measure.unit}", format=f"%.{places}f"
+                )
+                for i in shown.classes
+            },
+        },
+    )
+    st.caption(
+        f"{len(frame):,} of {len(shown.wide):,} faces. Choose a row to open its photo in Explore; "
+        "a column's head sorts."
+    )
+    chosen = picked["selection"]["rows"]
+    if chosen and chosen[0] < len(frame):
+        page_state.open_in_explore(str(frame["Photo"].iloc[chosen[0]]))
+
+
+def _filtered(shown: Results) -> pd.DataFrame:
+    """The faces' scores, outlying first, under the filters."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Photo's name has", key="batch-name", width=220)
+        region = st.selectbox(
+            "Region",
+            [None, *shown.classes],
+            format_func=lambda i: "any" if i is None else CLASSES[i].title,
+            key="batch-region",
+            width=180,
+        )
+        only = st.toggle("Outlying only", key="batch-outlying", help=_RULE)
+    rows = shown.found
+    if name:
+        wanted = [name.lower() in photo.lower() for photo, _ in rows.index]
+        rows = rows[wanted]
+    if only:
+        rows = rows[rows["outlying"]]
+    if region is not None:
+        values = shown.wide[region]
+        low, high = float(values.min()), float(values.max())
+        span = (low, high)
+        if low < high:
+            label = f"{CLASSES[region].title}: {shown.measure.title.lower()}, {shown.measure.unit}"
+            span = st.slider(label, low, high, span, key=f"batch-span-{region}")
+        rows = rows[values.loc[rows.index].between(*span)]
+    return rows.sort_values("score", ascending=False, kind="stable")
+
+
+def _scatter(shown: Results, table: pd.DataFrame) -> None:
+    regions, hair = shown.classes, BY_NAME["hair"].id
+    columns = st.columns(4)
+    chosen = []
+    for axis, place, other, default in (
+        ("across", columns[0], columns[1], 0),
+        ("upwards", columns[2], columns[3], regions.index(hair) if hair in regions else 0),
+    ):
+        region = place.selectbox(
+            f"Region, {axis}",
+            regions,
+            index=default,
+            format_func=lambda i: CLASSES[i].title,
+            key=f"batch-scatter-region-{axis}",
+        )
+        column = other.selectbox(
+            f"Measurement, {axis}",
+            list(_TITLES),
+            index=list(_TITLES).index(shown.measure.column),
+            format_func=lambda c: f"{_TITLES[c].title}, {_TITLES[c].unit}",
+            key=f"batch-scatter-measure-{axis}",
+        )
+        chosen.append((_TITLES[column], int(region)))
+    x, y = chosen
+    points = pd.DataFrame(
+        {"x": by_face(table, x[0]).get(x[1]), "y": by_face(table, y[0]).get(y[1])}
+    ).dropna()
+    picked = st.plotly_chart(
+        charts.scatter(points, x, y),
+        config=CONFIG,
+        key="batch-scatter",
+        on_select="rerun",
+        selection_mode="points",
+    )
+    related = ""
+    if len(points) > 2 and points.std().min() > 0:
+        related = f", with a correlation of {points['x'].corr(points['y']):+.2f}"
+    st.caption(
+        f"{len(points):,} faces have both{related}. Click a point to open its photo in Explore."
+    )
+    at = picked["selection"]["point_indices"]
+    if at and at[0] < len(points):
+        page_state.open_in_explore(str(points.index[at[0]][0]))
+
+
+def _thumbnails(shown: Results) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.selectbox(
+            "Order by",
+            [None, *shown.classes],
+            format_func=lambda i: "outliers first" if i is None else CLASSES[i].title,
+            key="batch-order",
+            help=_RULE,
+            width=220,
+        )
+        rising = st.toggle("Smallest first", key="batch-rising", disabled=order is None)
+        regions = st.toggle("Regions", value=True, key="batch-regions")
+    values = shown.found["score"] if order is None else shown.wide[order].dropna()
+    values = values.sort_values(ascending=rising and order is not None, kind="stable")
+    reasons = shown.found["why"].to_dict()
+    pages = -(-len(values) // _A_PAGE)
+    page = st.pagination(pages, key="batch-page") if pages > 1 else 1
+    with st.container(horizontal=True, gap="small"):
+        here = slice((page - 1) * _A_PAGE, page * _A_PAGE)
+        for (photo, face), value in zip(values.index[here], values.iloc[here], strict=True):
+            key = (str(photo), int(face))
+            _card(shown, key, float(value), reasons[key], order is None, regions)
+
+
+def _card(
+    shown: Results, key: tuple[str, int], value: float, why: str, by_score: bool, regions: bool
+) -> None:
+    """A face, what it is ordered by, and a click to its photo."""
+    photo, face = key
+    preview = shown.previews[key]
+    with st.container(width=_CARD_PX, gap="xxsmall"):
+        st.image(
+            preview.overlay if regions else preview.plain,
+            # Not a number: Streamlit would shrink a thin picture to 0 pixels.
+            width="stretch",
+            alt=f"{photo}, face {face}",
+        )
+        measure = shown.measure
+        text = f"{value:,.{measure.decimals}f} {measure.unit}"
+        if by_score:
+            text = why.split(", ")[0] or f"{value:.1f} deviations"
+        st.button(
+            text,
+            key=f"batch-open-{photo}-{face}",
+            type="tertiary",
+            help=f"Open {photo}, face {face}, in Explore. {why}",
+            on_click=page_state.want,
+            args=(photo,),
+            width="stretch",
+        )

@@ -1,0 +1,66 @@
+"""Before a batch: an empty page that invites, its limits named, and the button that starts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from bisenet.dashboard.batch import page_state, results
+from bisenet.dashboard.session import upload_store
+from bisenet.dashboard.widgets import framing_choice
+from bisenet.dashboard.widgets.uploads import zip_limit_mb
+from bisenet.engines import EngineError
+from bisenet.images.archives import LeftOut
+from bisenet.images.decode import EXTENSIONS, MAX_BYTES
+from bisenet.images.sources import MAX_PHOTOS, MAX_TOTAL_BYTES
+from bisenet.network.weights import WeightsError
+
+
+def start() -> None:
+    """Draw the upload box and the choice of framing; begins when told to."""
+    st.subheader("Many photos at once")
+    st.markdown(
+        "Drop a folder's photos or a zip of them. Every face is found, parsed and measured; "
+        "you leave with one table, distributions and masks."
+    )
+    limit = zip_limit_mb()
+    chosen = st.file_uploader(
+        f"Photos to {MAX_BYTES // 2**20} MB each, or zips to {limit:,} MB; together at most "
+        f"{MAX_PHOTOS:,} photos and {MAX_TOTAL_BYTES // 2**30} GB",
+        type=[*EXTENSIONS, "zip"],
+        accept_multiple_files=True,
+        max_upload_size=limit,
+        key=page_state.upload_key(),
+    )
+    files = upload_store.there(chosen)
+    framing = framing_choice.choose("The files are", "auto", "batch-framing")
+    count = len(files)
+    if st.button(
+        f"Parse {count:,} {'file' if count == 1 else 'files'}" if count else "Parse",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not count,
+        key="batch-start",
+    ):
+        try:
+            page_state.begin(files, framing)
+        except WeightsError as error:
+            st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
+            return
+        except EngineError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.rerun()
+    _refused(page_state.refused())
+    st.caption(
+        ":material/lock: Photos stay in this session's memory and are let go when it ends or the "
+        "next batch begins. It goes on while you look at other pages."
+    )
+
+
+def _refused(bad: tuple[LeftOut, ...]) -> None:
+    if bad:
+        st.error(
+            "None of these files can be parsed. The reasons, file by file:",
+            icon=":material/broken_image:",
+        )
+        results.failures(bad)

@@ -1,0 +1,138 @@
+"""How photos and masks come in: files, zips or a folder; what cannot be used is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from bisenet.dashboard.evaluate import page_state
+from bisenet.dashboard.evaluate.page_state import Desk
+from bisenet.dashboard.session import upload_store
+from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets.uploads import zip_limit_mb
+from bisenet.evaluation.masks import Survey
+from bisenet.evaluation.sources import MAX_FILES, MAX_TOTAL_BYTES
+from bisenet.images.archives import LeftOut
+from bisenet.images.decode import EXTENSIONS, MAX_BYTES, MAX_PIXELS
+
+_ROUND = "evaluate_round"
+_FOLDERS = """images/
+    anna.jpg
+    ben.jpg
+masks/
+    anna.png
+    ben.png"""
+_BESIDE = """anna.jpg
+anna.png
+ben.jpg
+ben_mask.png
+"""
+
+
+def intake(desk: Desk, label: str = "Photos and their masks") -> None:
+    """The upload box, its limits, and what was wrong with files of which none could be used."""
+    # A new key after every intake empties the box: the desk keeps the files from there on.
+    key = f"evaluate-upload-{st.session_state.get(_ROUND, 0)}"
+    kind = st.segmented_control(
+        "Bring",
+        ["Files or a zip", "A folder"],
+        default="Files or a zip",
+        required=True,
+        key="evaluate-kind",
+        label_visibility="collapsed",
+    )
+    folder = kind == "A folder"
+    st.file_uploader(
+        label,
+        type=[*EXTENSIONS] if folder else [*EXTENSIONS, "zip"],
+        accept_multiple_files="directory" if folder else True,
+        max_upload_size=zip_limit_mb(),
+        key=key,
+        on_change=_take,
+        args=(key,),
+    )
+    st.caption(
+        f"At most {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} megapixels a photo, "
+        f"{zip_limit_mb():,} MB a zip, {MAX_TOTAL_BYTES // 2**20:,} MB and {MAX_FILES:,} files "
+        "in all. They stay in this session's memory."
+    )
+    if desk.refused:
+        st.error(_refusal(desk.refused), icon=":material/broken_image:")
+        problem_table(desk.refused, "refused")
+
+
+def welcome() -> None:
+    """What to bring and what comes of it, where nothing is there yet."""
+    st.subheader("Where is the network right, and where is it wrong?")
+    st.markdown(
+        "Bring photos of faces together with masks that say what every pixel truly is. "
+        "You get scores by region, a map of what is mistaken for what, the worst photos first, "
+        "and how far the network's confidence can be trusted. Two networks or engines can be "
+        "compared on the same photos."
+    )
+    folders, beside, masks = st.columns(3, gap="large")
+    with folders:
+        st.markdown("**Two folders**, zipped or not")
+        st.code(_FOLDERS, language=None)
+    with beside:
+        st.markdown("**Side by side**, loose or zipped")
+        st.code(_BESIDE, language=None)
+    with masks:
+        st.markdown("**Masks**")
+        st.markdown(
+            "PNG of the photo's proportions, one byte a pixel: the class id. The label orders of "
+            "CelebAMask-HQ and of BiSeNet are known; for any other you say what each id means. "
+            "CelebAMask-HQ's own folders are understood as they are."
+        )
+
+
+def survey_of(desk: Desk) -> Survey:
+    """The masks, looked through; until then the page ends with the progress of that."""
+    job = desk.reading
+    assert job is not None
+    if job.running:
+        page_state.watch(job, "Looking through the masks", "Stop")
+        st.stop()
+    if job.result is None or job.problem:
+        st.info(
+            "The masks were not looked through to the end. Bring them again to score them.",
+            icon=":material/info:",
+        )
+        intake(desk)
+        st.stop()
+    return job.result
+
+
+def problem_table(problems: Sequence[LeftOut], name: str) -> None:
+    """Files that take no part, one by one with the reason, and as CSV."""
+    table = pd.DataFrame([(p.name, p.reason) for p in problems], columns=["file", "reason"])
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content" if len(table) <= 8 else 320,
+        column_config={
+            "file": st.column_config.TextColumn("File", width="medium"),
+            "reason": st.column_config.TextColumn("Why it takes no part", width="large"),
+        },
+        key=f"evaluate-{name}",
+    )
+    downloads.csv("Files and reasons, CSV", table, f"evaluation-{name}.csv")
+
+
+def _refusal(problems: Sequence[LeftOut]) -> str:
+    if len(problems) == 1:
+        return f"No photo was paired with a mask. {problems[0].reason}"
+    return (
+        f"No photo was paired with a mask: {len(problems):,} files take no part. "
+        "Give photo and mask the same name, as shown below."
+    )
+
+
+def _take(key: str) -> None:
+    uploaded = upload_store.arrived(key)
+    if uploaded:
+        page_state.take([(file.name, file.getvalue()) for file in uploaded])
+        upload_store.forget(uploaded)
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1

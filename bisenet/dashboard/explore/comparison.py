@@ -1,0 +1,110 @@
+"""Compare, in Explore: another photo, or the same one under other weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from bisenet.dashboard.session import shell
+from bisenet.dashboard.session.gallery import View
+from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets.pictures import fitted
+from bisenet.dashboard.widgets.tables import region_column_config, region_columns
+from bisenet.measure import differences as compare
+from bisenet.network import weights
+from bisenet.output import encode
+
+_NOTHING = ("", "")
+
+
+def choose(view: View) -> View | None:
+    """The view to compare with, or None; offers the other photos and the other weights."""
+    gallery, current = shell.gallery(), shell.current_weights()
+    looked_at = shell.current_id()
+    names = {photo.id: photo.name for photo in gallery.photos} | {shell.SAMPLE: "the sample"}
+    options: dict[tuple[str, str], str] = {_NOTHING: "Nothing"}
+    options |= {(i, current): name for i, name in names.items() if i != looked_at}
+    options |= {
+        (looked_at, entry.name): f"this photo under {entry.name}"
+        for entry in weights.catalog()
+        if entry.name != current
+    }
+    if len(options) == 1:
+        return None
+    if st.session_state.get("compare_with") not in options:
+        st.session_state["compare_with"] = _NOTHING
+    choice = st.selectbox(
+        "Compare with", list(options), format_func=options.__getitem__, key="compare_with"
+    )
+    return None if choice == _NOTHING else shell.view_of(*choice)
+
+
+def picture(view: View) -> dict[str, Any]:
+    """A view as the viewer's second picture."""
+    return {
+        "photo": view.photo_jpeg,
+        "labels": view.labels_png,
+        "confidence": view.confidence_png,
+        "faces": view.faces,
+        "title": _title(view),
+    }
+
+
+def differences(first: View, second: View, stem: str) -> None:
+    """Where the labels differ, and the measurements with their deltas."""
+    st.subheader("Differences")
+    difference = compare.label_difference(first.parsing.mask, second.parsing.mask)
+    deltas = compare.region_deltas(first.regions, second.regions)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        marked = compare.difference_picture(first.parsing, difference)
+        st.image(fitted(marked), alt="Pixels whose label differs, in red", width="stretch")
+        st.metric("Pixels with another label", f"{100 * difference.share:.2f} %")
+        if difference.resampled:
+            st.caption(
+                "The photos differ in size: the second one's labels were brought to the first "
+                "one's size, so shared outlines mean little."
+            )
+        downloads.button(
+            "Difference, PNG", lambda: encode.picture_png(marked), f"{stem}-difference.png"
+        )
+    with right:
+        st.caption(f"A: {_title(first)}. B: {_title(second)}. Deltas are B minus A.")
+        _table(deltas)
+        downloads.csv("Deltas, CSV", deltas, f"{stem}-deltas.csv")
+
+
+def _table(deltas: pd.DataFrame) -> None:
+    shown = pd.DataFrame(
+        {
+            **region_columns(deltas["class_id"]),
+            "Image A, %": 100 * deltas["image_share_first"],
+            "Image B, %": 100 * deltas["image_share_second"],
+            "Delta, points": 100 * deltas["image_share_delta"],
+            "Area A, px": deltas["area_px_first"],
+            "Area B, px": deltas["area_px_second"],
+            "Confidence A, %": 100 * deltas["confidence_first"],
+            "Confidence B, %": 100 * deltas["confidence_second"],
+        }
+    )
+    formats = {"%": "%.2f", "points": "%+.2f", "px": "%,d"}
+    st.dataframe(
+        shown,
+        hide_index=True,
+        placeholder="–",
+        height="content",
+        column_config={
+            **region_column_config(),
+            **{
+                name: st.column_config.NumberColumn(format=formats[name.rsplit(", ", 1)[1]])
+                for name in shown.columns
+                if ", " in name
+            },
+        },
+    )
+
+
+def _title(view: View) -> str:
+    return f"{view.name} · {view.parsing.weights}"

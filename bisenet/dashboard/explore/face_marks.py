@@ -1,0 +1,93 @@
+"""Faces by hand: boxed where the search missed one, dismissed where it was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from bisenet.dashboard.session import shell
+from bisenet.dashboard.session.gallery import View, Wish
+from bisenet.geometry.crops import Box
+from bisenet.parser import Parsing
+
+# The next limits to offer where a photo holds more faces than were parsed.
+LIMITS = (100, 254)
+# A box that covers a face this much, as intersection over union, corrects it.
+SAME_FACE = 0.35
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The faces of the photo in the viewer, by id, in its own pixels; ``scale`` is the view's.
+
+    Callbacks get this in place of the view: Streamlit keeps them longer than the page is shown,
+    and a large photo with them.
+    """
+
+    scale: float
+    boxes: Mapping[int, Box]
+
+    @classmethod
+    def of(cls, view: View) -> Shown:
+        """What a view shows."""
+        return cls(view.scale, {face.id: face.box for face in view.parsing.faces})
+
+
+def mark(shown: Shown, box: Box) -> None:
+    """Parse the face in a box as well, or in place of the one that it corrects.
+
+    Args:
+        shown: what the page looks at.
+        box: x0, y0, x1, y1 in the shown photo's pixels.
+    """
+    x0, y0, x1, y1 = (value / shown.scale for value in box)
+    marked = (x0, y0, x1, y1)
+    others = [face for face in shown.boxes.values() if _overlap(face, marked) < SAME_FACE]
+    _ask((*others, marked))
+
+
+def dismiss(shown: Shown, face_id: int) -> None:
+    """Parse the other faces only; without any, the photo is parsed whole."""
+    _ask(tuple(box for number, box in shown.boxes.items() if number != face_id))
+
+
+def offers(parsing: Parsing) -> None:
+    """Buttons that undo what was boxed or dismissed, and that raise the limit of faces."""
+    photo_id = shell.current_id()
+    wish = shell.gallery().wish(photo_id)
+    limit = next((n for n in LIMITS if n > wish.max_faces), None)
+    if parsing.left_out and limit:
+        st.button(
+            f"Parse up to {limit} faces",
+            icon=":material/groups:",
+            key="more_faces",
+            on_click=shell.gallery().set_wish,
+            args=(photo_id, replace(wish, max_faces=limit)),
+        )
+    if wish.boxes is not None:
+        st.button(
+            "Find faces again",
+            icon=":material/restart_alt:",
+            type="tertiary",
+            key="find_faces_again",
+            help="Forgets the faces that were marked and dismissed by hand in this photo.",
+            on_click=shell.gallery().set_wish,
+            args=(photo_id, replace(wish, boxes=None)),
+        )
+
+
+def _ask(boxes: tuple[Box, ...]) -> None:
+    photo_id = shell.current_id()
+    limit = max(shell.gallery().wish(photo_id).max_faces, len(boxes))
+    shell.gallery().set_wish(photo_id, Wish(boxes, min(limit, LIMITS[-1])))
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(0.0, width) * max(0.0, height)
+    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b)]
+    return shared / max(sum(areas) - shared, 1e-9)

@@ -1,0 +1,1 @@
+"""What a session holds: photos, uploads, background jobs, the app shell."""

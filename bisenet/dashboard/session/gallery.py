@@ -1,0 +1,280 @@
+"""The photos of one session, in memory only: bounded, oldest out first.
+
+Faces are sensitive: nothing here is written to disk or to a log, and all of it ends with the
+session. No Streamlit either, so that it can be tested without a browser.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bisenet import parse_queue
+from bisenet.dashboard.session.view_store import ViewStore
+from bisenet.geometry.crops import Box
+from bisenet.images.decode import display_name, upright_size
+from bisenet.measure.regions import measure_regions
+from bisenet.output import encode
+from bisenet.parser import MAX_FACES, Parsing
+
+MAX_PHOTOS = 20
+MAX_BYTES = 200 * 2**20
+THUMBNAIL_PX = 96
+# The browser draws at page size and zooms in: more pixels than this would not be seen.
+DISPLAY_PIXELS = 12_000_000
+# Longer pictures some browsers cannot draw.
+DISPLAY_SIDE = 16_384
+
+
+@dataclass(frozen=True)
+class StoredPhoto:
+    """A photo as it came: its file's bytes, a safe name, a thumbnail and what people should know.
+
+    ``id`` is the start of the content's SHA-256, so the same photo is kept once. ``file_name`` is
+    the name as it came, without its folders: for files that refer to the photo, not to be shown.
+    """
+
+    id: str
+    name: str
+    data: bytes
+    thumbnail: bytes
+    width: int
+    height: int
+    notices: tuple[str, ...]
+    file_name: str = ""
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        name: str,
+        on_position: Callable[[int], None] | None = None,
+        session: str = "",
+    ) -> StoredPhoto:
+        """Decode a small copy, to check the file and to make the thumbnail.
+
+        Args:
+            data, name: the file's.
+            on_position, session: as ``parse_queue.parse`` takes them.
+
+        Raises:
+            ImageError: not an image, damaged, empty, or too large.
+            GateFull: it has to be decoded whole, and too many wait for that already.
+        """
+        photo = parse_queue.draft(data, THUMBNAIL_PX, on_position, client=session)
+        width, height = upright_size(data)
+        small = photo.image
+        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+        out = io.BytesIO()
+        small.save(out, format="JPEG", quality=85)
+        return cls(
+            id=hashlib.sha256(data).hexdigest()[:16],
+            name=display_name(name),
+            data=data,
+            thumbnail=out.getvalue(),
+            width=width,
+            height=height,
+            notices=photo.notices,
+            file_name=name.replace("\\", "/").rpartition("/")[2],
+        )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked of a photo's faces.
+
+    ``boxes`` are boxed by hand, in the photo's pixels; None leaves the faces to the search.
+    """
+
+    boxes: tuple[Box, ...] | None = None
+    max_faces: int = MAX_FACES
+
+
+@dataclass(frozen=True)
+class View:
+    """A parsed photo with all that a page shows of it, made once."""
+
+    name: str
+    parsing: Parsing
+    regions: pd.DataFrame
+    photo_jpeg: bytes
+    labels_png: bytes
+    confidence_png: bytes
+    notices: tuple[str, ...] = ()
+    _of_faces: dict[int, pd.DataFrame] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @property
+    def faces(self) -> list[dict[str, Any]]:
+        """The faces as the viewer wants them: ``id``, ``box`` in its photo's pixels, ``score``."""
+        return [
+            {"id": f.id, "box": tuple(v * self.scale for v in f.box), "score": f.score}
+            for f in self.parsing.faces
+        ]
+
+    @property
+    def scale(self) -> float:
+        """The shown photo's pixels for each of the photo's own; less than 1 for a large one."""
+        return _display_scale(*self.parsing.mask.shape)
+
+    def of_face(self, face_id: int | None) -> View:
+        """The same view with one face's labels and measurements; all of it for None.
+
+        A face is measured once: pages ask anew at every click.
+        """
+        face = next((f for f in self.parsing.faces if f.id == face_id), None)
+        if face is None or len(self.parsing.faces) == 1:
+            return self
+        parsing = dataclasses.replace(self.parsing, mask=face.mask)
+        if face.id not in self._of_faces:
+            self._of_faces[face.id] = measure_regions(parsing)
+        return dataclasses.replace(self, parsing=parsing, regions=self._of_faces[face.id])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, bytes; arrays that several share count once."""
+        parsing = self.parsing
+        faces = (*parsing.faces, *parsing.views)
+        arrays: list[NDArray[Any] | None] = [
+            *(parsing.image, parsing.mask, parsing.confidence, parsing.owner),
+            *(array for face in faces for array in (face.labels, face.logits)),
+        ]
+        files = (self.photo_jpeg, self.labels_png, self.confidence_png)
+        held = {id(array): array.nbytes for array in arrays if array is not None}
+        return sum(held.values()) + sum(len(file) for file in files)
+
+
+def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> View:
+    """Prepare what the pages show of a parsed photo."""
+    photo, labels, confidence = _for_display(parsing)
+    return View(
+        name=name,
+        parsing=parsing,
+        regions=measure_regions(parsing),
+        photo_jpeg=encode.photo_jpeg(photo),
+        labels_png=encode.indexed_png(labels),
+        confidence_png=encode.gray_png(confidence),
+        notices=notices,
+    )
+
+
+class Gallery:
+    """The session's photos, newest last, and the parsed views of the ones looked at last.
+
+    At most ``max_photos`` photos or ``max_bytes`` of their files are kept, and as many bytes of
+    parsed views; the oldest go first. A view that went is made again when it is next looked at.
+
+    Args:
+        views: where the views are kept, with those of other sessions; they end with the gallery.
+    """
+
+    def __init__(
+        self,
+        max_photos: int = MAX_PHOTOS,
+        max_bytes: int = MAX_BYTES,
+        views: ViewStore[View] | None = None,
+    ):
+        self.max_photos = max_photos
+        self.max_bytes = max_bytes
+        self._photos: OrderedDict[str, StoredPhoto] = OrderedDict()
+        self._views = ViewStore[View](max_bytes) if views is None else views
+        self._owner = object()
+        weakref.finalize(self, self._views.forget, self._owner)
+        self._wishes: dict[str, Wish] = {}
+        self.selected: str | None = None
+
+    @property
+    def photos(self) -> tuple[StoredPhoto, ...]:
+        """The photos, in the order in which they came."""
+        return tuple(self._photos.values())
+
+    @property
+    def current(self) -> StoredPhoto | None:
+        """The photo that is looked at, or None for the sample."""
+        return self._photos.get(self.selected) if self.selected else None
+
+    def add(self, photo: StoredPhoto) -> tuple[StoredPhoto, ...]:
+        """Keep a photo and look at it; returns the ones that had to go."""
+        self._photos.pop(photo.id, None)
+        self._photos[photo.id] = photo
+        self.selected = photo.id
+        dropped = []
+        while len(self._photos) > 1 and (
+            len(self._photos) > self.max_photos or self._photo_bytes() > self.max_bytes
+        ):
+            oldest = next(iter(self._photos.values()))
+            self.remove(oldest.id)
+            dropped.append(oldest)
+        return tuple(dropped)
+
+    def remove(self, photo_id: str) -> None:
+        """Forget a photo; the newest of the others is looked at next."""
+        self._photos.pop(photo_id, None)
+        self._wishes.pop(photo_id, None)
+        self._views.forget(self._owner, photo_id)
+        if self.selected == photo_id:
+            self.selected = next(reversed(self._photos), None)
+
+    def clear(self) -> None:
+        """Forget every photo."""
+        self._photos.clear()
+        self._views.forget(self._owner)
+        self._wishes.clear()
+        self.selected = None
+
+    def wish(self, photo_id: str) -> Wish:
+        """What was asked of a photo's faces; the sample has an id too."""
+        return self._wishes.get(photo_id, Wish())
+
+    def set_wish(self, photo_id: str, wish: Wish) -> None:
+        """Ask for it, from the photo's next view on."""
+        self._wishes[photo_id] = wish
+
+    def view(self, photo_id: str, weights: str, make: Callable[[], View]) -> View:
+        """The parsed view of a photo under some weights, as wished, made on first use."""
+        key = (photo_id, weights, self.wish(photo_id))
+        view = self._views.get(self._owner, key)
+        if view is None:
+            view = make()
+            self._views.put(self._owner, key, view, self.max_bytes)
+        return view
+
+    def _photo_bytes(self) -> int:
+        return sum(len(photo.data) for photo in self._photos.values())
+
+
+def _for_display(
+    parsing: Parsing,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    height, width = parsing.mask.shape
+    size = display_size(height, width)
+    if size == (width, height):
+        return parsing.image, parsing.mask, parsing.confidence
+    return (
+        cv2.resize(parsing.image, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(parsing.mask, size, interpolation=cv2.INTER_NEAREST),
+        cv2.resize(parsing.confidence, size, interpolation=cv2.INTER_AREA),
+    )
+
+
+def display_size(height: int, width: int) -> tuple[int, int]:
+    """Width and height at which a photo is shown."""
+    scale = _display_scale(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _display_scale(height: int, width: int) -> float:
+    by_area = (DISPLAY_PIXELS / (height * width)) ** 0.5
+    return float(min(1.0, by_area, DISPLAY_SIDE / max(height, width)))

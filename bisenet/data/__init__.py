@@ -1,0 +1,1 @@
+"""Training data: labelled faces, augmentation, composed scenes."""

@@ -1,0 +1,301 @@
+"""Where faces may be: a small network's heat map over the shrunk photo, in a few milliseconds.
+
+Objects as points (Zhou et al., "Objects as Points", 2019): each cell of 8 x 8 pixels says how
+likely an aligned crop is centred in it, and how that crop would lie. It only proposes;
+``bisenet.detection.finder`` has the parser look at what it proposes.
+``bisenet.training.detector.train`` trains it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bisenet.engines import cpu
+from bisenet.geometry.crops import PADDING, Point
+from bisenet.geometry.warp import nearest
+from bisenet.network.weights import WeightsError, file_hash, weights_dir
+from bisenet.runtime.paths import WEIGHTS
+from bisenet.runtime.threads import thread_count
+
+CARD = "face_finder.json"
+STRIDE = 8
+# The network gives a crop's side as the logarithm of its ratio to this, pixels.
+BASE_SIDE = 64.0
+# Pixels 0..255 come to about -2..2.
+SCALE, SHIFT = 1 / 64, -2.0
+# A crop nearer to a likelier one than this share of its side is the same face.
+SAME = 0.3
+
+State = Mapping[str, NDArray[np.float32]]
+# Pixels (1, H, W, 3) uint8, H and W multiples of 32, to outputs (6, H/8, W/8).
+Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Where an aligned crop may lie: photo's pixels, degrees clockwise as seen, 0..1."""
+
+    centre: Point
+    side: float
+    turn: float
+    score: float
+
+
+class Detector:
+    """Proposes faces at any turn. Safe to share between threads.
+
+    Args:
+        card: the JSON that names the weights' file and its SHA-256.
+
+    Raises:
+        WeightsError: the card or the weights are damaged, or do not belong together.
+    """
+
+    def __init__(self, card: Path):
+        state = _read(card)
+        try:
+            self._run = _on_openvino(state)
+        except (ImportError, RuntimeError):  # not installed, or a CPU that it does not support
+            self._run = _on_torch(state)
+
+    def candidates(
+        self, pixels: NDArray[np.uint8], side: int, least: float, limit: int = 200
+    ) -> list[Candidate]:
+        """Crops that may show a face in a photo ``(H, W, 3)``, likeliest first.
+
+        Args:
+            side: pixels of the longer side that the photo is shrunk to, a multiple of 128; a
+                smaller photo stays as it is.
+            least: lowest score.
+            limit: most candidates.
+        """
+        small = shrunk(pixels, side)
+        found = decode(self._run(_padded(small, side)), least)[:limit]
+        fx, fy = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
+        return [
+            Candidate(
+                ((c.centre[0] + 0.5) * fx - 0.5, (c.centre[1] + 0.5) * fy - 0.5),
+                c.side * float(np.sqrt(fx * fy)),
+                c.turn,
+                c.score,
+            )
+            for c in found
+            if c.centre[0] < small.shape[1] and c.centre[1] < small.shape[0]
+        ]
+
+
+def shipped_detector() -> Detector | None:
+    """The detector that lies with the weights, or else with the code; None where there is none.
+
+    Raises:
+        WeightsError: it is damaged.
+    """
+    for folder in (weights_dir(), WEIGHTS):
+        if (folder / CARD).is_file():
+            return _opened(folder / CARD)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _opened(card: Path) -> Detector:
+    return Detector(card)
+
+
+def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The photo with at most ``side`` pixels on its longer side, for a glance at it.
+
+    Averaging every pixel of a large photo would cost more than the network does, so of a photo
+    more than twice as large only some are, 16 for each that is left.
+    """
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if scale > 0.5:
+        return np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_LINEAR), np.uint8)
+    # Halving is quick; what comes before reads four pixels, or one, for each of its own.
+    halvings = 2 if scale < 0.2 and side < 512 else 1
+    first = (small[0] << halvings, small[1] << halvings)
+    if scale * 2**halvings > 0.4:
+        image = np.asarray(cv2.resize(pixels, first, interpolation=cv2.INTER_LINEAR), np.uint8)
+    else:
+        image = nearest(pixels, first)
+    for left in range(halvings - 1, -1, -1):
+        size = (small[0] << left, small[1] << left)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return image
+
+
+def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The shrunk photo with a rim, ``(1, H, W, 3)``, one side ``side``, the other in quarters.
+
+    OpenVINO prepares anew for every size, which takes as long as five runs: so there are few.
+    """
+    quarter = side // 4
+    longer = small.shape[0] >= small.shape[1], small.shape[1] >= small.shape[0]
+    height, width = (
+        side if is_longer else -(-n // quarter) * quarter
+        for n, is_longer in zip(small.shape[:2], longer, strict=True)
+    )
+    padded = np.empty((1, height, width, 3), np.uint8)
+    padded[:] = PADDING
+    padded[0, : small.shape[0], : small.shape[1]] = small
+    return padded
+
+
+def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
+    """Peaks of the heat as crops in the network's pixels, each place once, likeliest first.
+
+    Args:
+        outputs: ``(6, h, w)``: heat as a logit, offset x and y in cells, logarithm of the side,
+            cosine and sine of the turn.
+    """
+    heat = outputs[0]
+    bar = float(np.log(least / (1 - least)))
+    peak = (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat > bar)
+    rows, columns = np.nonzero(peak)
+    order = np.argsort(-heat[rows, columns], kind="stable")
+    kept: list[Candidate] = []
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        logit, dx, dy, log_side, cos, sin = outputs[:, row, column].tolist()
+        x, y = ((v + 0.5) * STRIDE - 0.5 for v in (column + dx, row + dy))
+        side = BASE_SIDE * float(np.exp(np.clip(log_side, -3.0, 4.0)))
+        one = Candidate(
+            (x, y), side, float(np.degrees(np.arctan2(sin, cos))), float(1 / (1 + np.exp(-logit)))
+        )
+        if all(np.hypot(x - k.centre[0], y - k.centre[1]) > SAME * max(side, k.side) for k in kept):
+            kept.append(one)
+    return kept
+
+
+class _Ops(Protocol):
+    """What the network is built from, on either back end."""
+
+    def conv(self, x: Any, name: str, stride: int = 1, relu: bool = True) -> Any: ...
+
+    def add(self, x: Any, y: Any) -> Any: ...
+
+    def twice(self, x: Any) -> Any: ...
+
+
+def network(ops: _Ops, x: Any) -> Any:
+    """The network, module by module as ``bisenet.training.detector.network.DetectorNet``."""
+
+    def block(x: Any, name: str) -> Any:
+        return ops.add(x, ops.conv(ops.conv(x, f"{name}.conv1"), f"{name}.conv2"))
+
+    x = ops.conv(ops.conv(x, "stem", 2), "down4", 2)
+    eighth = block(ops.conv(x, "down8", 2), "block8")
+    sixteenth = block(ops.conv(eighth, "down16", 2), "block16")
+    x = block(block(ops.conv(sixteenth, "down32", 2), "block32a"), "block32b")
+    x = ops.conv(ops.add(sixteenth, ops.twice(ops.conv(x, "up16"))), "mix16")
+    x = ops.conv(ops.add(eighth, ops.twice(ops.conv(x, "up8"))), "mix8")
+    return ops.conv(x, "head", relu=False)
+
+
+def _read(card: Path) -> State:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        entry = json.loads(card.read_text(encoding="utf-8"))
+        path, wanted = card.parent / entry["file"], entry["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{card.name} of the weights cannot be read: {error}.") from error
+    if file_hash(path) != wanted:
+        raise WeightsError(
+            f"{path.name} is not the file that {card.name} describes (its SHA-256 differs). "
+            "Restore it."
+        )
+    try:
+        return {key: value.astype(np.float32) for key, value in load_file(path).items()}
+    except (SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path.name} is damaged ({error}).") from error
+
+
+def _on_openvino(state: State) -> Run:
+    import openvino as ov
+    import openvino.opset13 as op
+
+    from bisenet.engines.openvino_requests import Requests
+
+    class Ops:
+        def conv(self, x: Any, name: str, stride: int = 1, relu: bool = True) -> Any:
+            weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+            pad = [weight.shape[2] // 2] * 2
+            x = op.convolution(x, op.constant(weight), [stride] * 2, pad, pad, [1, 1], name=name)
+            x = op.add(x, op.constant(bias[None, :, None, None]))
+            return op.relu(x) if relu else x
+
+        def add(self, x: Any, y: Any) -> Any:
+            return op.add(x, y)
+
+        def twice(self, x: Any) -> Any:
+            return op.interpolate(
+                x,
+                np.array([2.0, 2.0], dtype=np.float32),
+                "nearest",
+                "scales",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+                axes=np.array([2, 3]),
+            )
+
+    pixels = op.parameter([1, -1, -1, 3], np.uint8, name="pixels")
+    x = op.transpose(op.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
+    scale, shift = (op.constant(np.float32(v)) for v in (SCALE, SHIFT))
+    x = op.add(op.multiply(x, scale), shift)
+    model = ov.Model([op.result(network(Ops(), x))], [pixels], "FaceFinder")
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": thread_count(),
+        # It only proposes: where the CPU multiplies bf16 it is three times as fast.
+        "INFERENCE_PRECISION_HINT": "bf16" if cpu.BF16 & cpu.features() else "f32",
+        "ENABLE_CPU_PINNING": False,
+    }
+    requests = Requests(ov.Core().compile_model(model, "CPU", settings))
+
+    def run(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs: NDArray[np.float32] = requests.run(squares)[0]
+        return outputs
+
+    return run
+
+
+def _on_torch(state: State) -> Run:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+
+    tensors = {key: torch.from_numpy(value) for key, value in state.items()}
+
+    class Ops:
+        def conv(self, x: Tensor, name: str, stride: int = 1, relu: bool = True) -> Tensor:
+            weight = tensors[f"{name}.weight"]
+            x = F.conv2d(x, weight, tensors[f"{name}.bias"], stride, weight.shape[2] // 2)
+            return F.relu(x) if relu else x
+
+        def add(self, x: Tensor, y: Tensor) -> Tensor:
+            return x + y
+
+        def twice(self, x: Tensor) -> Tensor:
+            return F.interpolate(x, scale_factor=2.0)
+
+    def run(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            x = torch.from_numpy(squares).permute(0, 3, 1, 2).float() * SCALE + SHIFT
+            outputs: NDArray[np.float32] = network(Ops(), x)[0].numpy()
+            return outputs
+
+    return run

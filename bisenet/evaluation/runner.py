@@ -1,0 +1,148 @@
+"""A set of photos scored by one contestant or two, photo by photo, so that it can be stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bisenet.evaluation import scoring
+from bisenet.evaluation.label_mapping import Labelling
+from bisenet.evaluation.masks import Checked, Read, true_classes
+from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.decode import Photo
+from bisenet.parse_queue import Parse as Parse
+from bisenet.parser import FramingName, Parsing
+from bisenet.runtime.cancellation import Cancelled
+from bisenet.runtime.timing import duration
+
+_STOPPED = "Not scored: the run was stopped before."
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """What is scored: weights on an engine. ``engine`` names precision, device and threads."""
+
+    weights: str
+    engine: str
+
+    def __str__(self) -> str:
+        return f"{self.weights} on {self.engine}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run brought.
+
+    Attributes:
+        contestants: one or two.
+        photos: those that were scored, in their order.
+        problems: those that were not, with the reason.
+        framing: ``whole`` or ``auto``.
+        labels: what the masks' ids were taken for.
+        seconds: how long it took.
+        stopped: whether it was stopped before its end.
+    """
+
+    contestants: tuple[Contestant, ...]
+    photos: tuple[scoring.ScoredPhoto, ...]
+    problems: tuple[LeftOut, ...]
+    framing: FramingName
+    labels: str
+    seconds: float
+    stopped: bool
+
+    def scores_of(self, contestant: int) -> list[scoring.PhotoScore]:
+        """The photos' scores of one contestant, 0 or 1."""
+        return [photo.scores[contestant] for photo in self.photos]
+
+
+def evaluate(
+    checked: Sequence[Checked],
+    read: Read,
+    labelling: Labelling,
+    contestants: Sequence[tuple[Contestant, Parse]],
+    framing: FramingName,
+    progress: Callable[[float, str], None] = lambda _share, _what: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Score every photo by every contestant; one that fails is listed and the rest goes on.
+
+    All contestants see a photo before the next one comes, so that a run which is stopped has
+    scored all of them on the same photos.
+
+    Args:
+        checked: pairs whose ids all mean something under the labelling.
+        read: a file's bytes by its name.
+        labelling: what the ids mean.
+        contestants: each with the function that parses for it.
+        framing: for the report; the functions know it.
+        progress: gets the share done, 0..1, and a line with rate and time left.
+        stop: asked before each photo.
+    """
+    photos: list[scoring.ScoredPhoto] = []
+    problems: list[LeftOut] = []
+    began = time.monotonic()
+    stopped = False
+    for done, one in enumerate(checked):
+        if stop():
+            stopped = True
+            problems += [LeftOut(rest.pair.photo, _STOPPED) for rest in checked[done:]]
+            break
+        elapsed = time.monotonic() - began
+        progress(done / len(checked), progress_line(done, len(checked), elapsed))
+        try:
+            photos.append(_score(one, read, labelling, [parse for _, parse in contestants]))
+        except Cancelled:  # while it waited for its turn; the next look at ``stop`` ends the run
+            problems.append(LeftOut(one.pair.photo, _STOPPED))
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
+            name = one.pair.mask if isinstance(error, ArchiveError) else one.pair.photo
+            problems.append(LeftOut(name, str(error) or "There is not enough memory for it."))
+    return Outcome(
+        contestants=tuple(contestant for contestant, _ in contestants),
+        photos=tuple(photos),
+        problems=tuple(problems),
+        framing=framing,
+        labels=labelling.name,
+        seconds=time.monotonic() - began,
+        stopped=stopped,
+    )
+
+
+def progress_line(done: int, total: int, seconds: float) -> str:
+    """How far, how fast, how long still: ``12 of 98 photos, 4.1 photos/s, 21 s left``."""
+    text = f"{done:,} of {total:,} photos"
+    if not done or seconds <= 0:
+        return text
+    rate = done / seconds
+    left = (total - done) / rate
+    pace = f"{rate:.1f} photos/s" if rate >= 0.1 else f"{1 / rate:.0f} s a photo"
+    return f"{text}, {pace}, {duration(left)} left"
+
+
+def _score(
+    one: Checked, read: Read, labelling: Labelling, parses: Sequence[Parse]
+) -> scoring.ScoredPhoto:
+    photo_file = read(one.pair.photo)
+
+    def scored(photo: Photo, parsing: Parsing) -> scoring.ScoredPhoto:
+        truth = true_classes(one.pair, read, labelling)
+        height, width = photo.pixels.shape[:2]
+        return scoring.ScoredPhoto(
+            pair=one.pair,
+            width=width,
+            height=height,
+            face_height=round(scoring.face_height(truth) * height / truth.shape[0]),
+            faces=(len(parsing.faces),),
+            thumbnail=scoring.thumbnail(photo.image),
+            scores=(scoring.score(truth, parsing),),
+        )
+
+    # Each decodes the photo anew: kept between two places in the queue, nothing would bound it.
+    each = [parse(photo_file, scored) for parse in parses]
+    return dataclasses.replace(
+        each[0],
+        faces=tuple(count for one in each for count in one.faces),
+        scores=tuple(score for one in each for score in one.scores),
+    )

@@ -1,0 +1,1 @@
+"""Boxes, crops and the affine ways between a photo and its crops."""

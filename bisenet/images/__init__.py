@@ -1,0 +1,1 @@
+"""Bytes to pixels: decoding, archives, folders, the sample."""

@@ -1,0 +1,1 @@
+"""BiSeNet in torch, its backbones, published checkpoint layouts, and the weights at hand."""

@@ -1,0 +1,235 @@
+"""Everything that a person can download, as bytes."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import zipfile
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_object_dtype
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from bisenet.classes import BACKGROUND, CLASSES, palette
+from bisenet.output import render
+from bisenet.parser import Parsing
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def indexed_png(mask: NDArray[np.uint8]) -> bytes:
+    """A mask ``(H, W)`` as a palette PNG: one byte a pixel, class ids, class colours.
+
+    The class names stand in the text chunk ``classes``, a JSON object from id to name.
+    """
+    image = Image.fromarray(mask)
+    image.putpalette(palette().ravel().tolist())
+    names = PngInfo()
+    names.add_text("classes", json.dumps({c.id: c.name for c in CLASSES}))
+    return _png(image, pnginfo=names)
+
+
+def gray_png(plane: NDArray[np.float32]) -> bytes:
+    """Values ``(H, W)`` of 0..1 as an 8-bit greyscale PNG."""
+    return _png(Image.fromarray(np.round(np.clip(plane, 0, 1) * 255).astype(np.uint8)))
+
+
+def overlay_png(
+    parsing: Parsing,
+    opacity: float = 0.6,
+    hidden: Collection[int] = render.HIDDEN_BY_DEFAULT,
+) -> bytes:
+    """The photo with its class colours over it, PNG at the photo's resolution."""
+    return picture_png(render.overlay(parsing.image, parsing.mask, opacity, hidden))
+
+
+def picture_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels ``(H, W, 3)`` or ``(H, W, 4)`` as PNG."""
+    return _png(Image.fromarray(pixels))
+
+
+def photo_jpeg(pixels: NDArray[np.uint8], quality: int = 90) -> bytes:
+    """A photo ``(H, W, 3)`` as JPEG."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, format="JPEG", quality=quality)
+    return out.getvalue()
+
+
+def table_csv(table: pd.DataFrame, float_format: str = "%.6g") -> bytes:
+    """A table as UTF-8 CSV with a header, without a byte-order mark.
+
+    Spreadsheets take a text that begins like a formula for one, and file names can: such a text
+    gets an apostrophe before it (OWASP, "CSV Injection"). Numbers stay numbers.
+    """
+    safe = table.rename(columns=_no_formula)
+    for place, kind in enumerate(safe.dtypes):
+        if isinstance(kind, pd.StringDtype | pd.CategoricalDtype) or is_object_dtype(kind):
+            safe.isetitem(place, [_no_formula(value) for value in safe.iloc[:, place]])
+    return safe.to_csv(index=False, float_format=float_format).encode("utf-8", "backslashreplace")
+
+
+def with_mark(csv: bytes) -> bytes:
+    """A CSV that Excel reads as UTF-8: with a byte-order mark."""
+    return codecs.BOM_UTF8 + csv
+
+
+def regions_csv(regions: pd.DataFrame) -> bytes:
+    """Measurements as UTF-8 CSV with a header."""
+    return table_csv(regions)
+
+
+def regions_json(regions: pd.DataFrame, parsing: Parsing) -> bytes:
+    """Measurements as JSON: the image's size, the weights, and one object a region."""
+    height, width = parsing.mask.shape
+    records = regions.astype(object).where(regions.notna(), None).to_dict(orient="records")
+    document = {
+        "image": {"width": width, "height": height},
+        "weights": parsing.weights,
+        "regions": records,
+    }
+    return json.dumps(document, indent=1, default=_plain).encode()
+
+
+def timings_csv(parsing: Parsing) -> bytes:
+    """Stages and their milliseconds as UTF-8 CSV with a header."""
+    rows = pd.DataFrame(
+        {"stage": list(parsing.timings), "milliseconds": list(parsing.timings.values())}
+    )
+    return table_csv(rows, "%.3f")
+
+
+def cut_out_png(
+    parsing: Parsing, classes: Collection[int], soft: bool = False, trim: bool = True
+) -> bytes:
+    """Regions of a photo on transparency, RGBA PNG.
+
+    Args:
+        parsing: the parsed photo.
+        classes: ids of the classes to keep.
+        soft: take the edge from the probabilities instead of the labels.
+        trim: leave away rows and columns that are transparent throughout.
+
+    Raises:
+        ValueError: none of the classes is in the photo.
+    """
+    hard = np.isin(parsing.mask, list(classes))
+    if not hard.any():
+        raise ValueError("None of these regions is in the photo.")
+    alpha = hard.astype(np.float32)
+    if soft:
+        alpha = np.clip(sum(parsing.probability(c) for c in classes), 0.0, 1.0)
+    rgba = render.cut_out(parsing.image, alpha)
+    if trim:
+        rows, columns = (np.flatnonzero((rgba[..., 3] > 0).any(axis=axis)) for axis in (1, 0))
+        rgba = rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return _png(Image.fromarray(rgba))
+
+
+def coco_json(parsing: Parsing, file_name: str) -> bytes:
+    """Regions as COCO annotations with compressed RLE, one a region; background is left out.
+
+    ``pycocotools.mask.decode`` turns each ``segmentation`` back into the region's pixels. They are
+    no crowds although RLE is their form: an evaluation passes over crowds.
+
+    Args:
+        parsing: the parsed photo.
+        file_name: the photo's own.
+    """
+    from pycocotools import mask as rle
+
+    height, width = parsing.mask.shape
+    annotations: list[dict[str, Any]] = []
+    for class_id in parsing.classes:
+        if class_id == BACKGROUND:
+            continue
+        region = np.asfortranarray(parsing.mask == class_id, dtype=np.uint8)
+        encoded = rle.encode(region)
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": 1,
+                "category_id": class_id,
+                "segmentation": {
+                    "size": [height, width],
+                    "counts": encoded["counts"].decode("ascii"),
+                },
+                "area": int(rle.area(encoded)),
+                "bbox": [float(v) for v in rle.toBbox(encoded)],
+                "iscrowd": 0,
+            }
+        )
+    document = {
+        "images": [{"id": 1, "file_name": file_name, "width": width, "height": height}],
+        "categories": [
+            {"id": c.id, "name": c.name, "supercategory": c.group}
+            for c in CLASSES
+            if c.id != BACKGROUND
+        ],
+        "annotations": annotations,
+    }
+    return json.dumps(document).encode()
+
+
+def bundle_zip(
+    parsing: Parsing,
+    regions: pd.DataFrame,
+    stem: str,
+    photo_name: str,
+    progress: Callable[[float, str], object] | None = None,
+) -> bytes:
+    """Everything about one photo as a zip.
+
+    Args:
+        parsing: the parsed photo.
+        regions: its ``measure_regions``.
+        stem: the name of the files' folder inside.
+        photo_name: the photo's own file name, for COCO.
+        progress: called before each file with the share done, 0..1, and the file's name.
+    """
+    files: list[tuple[str, Callable[[], bytes]]] = [
+        ("mask.png", lambda: indexed_png(parsing.mask)),
+        ("overlay.png", lambda: overlay_png(parsing)),
+        ("confidence.png", lambda: gray_png(parsing.confidence)),
+        ("regions.csv", lambda: with_mark(regions_csv(regions))),
+        ("regions.json", lambda: regions_json(regions, parsing)),
+        ("coco.json", lambda: coco_json(parsing, photo_name)),
+        ("timings.csv", lambda: with_mark(timings_csv(parsing))),
+    ]
+    for class_id in parsing.classes:
+        if class_id != BACKGROUND:
+            name = f"regions/{CLASSES[class_id].name}.png"
+            files.append((name, lambda c=class_id: cut_out_png(parsing, (c,))))  # type: ignore[misc]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for done, (name, make) in enumerate(files):
+            if progress:
+                progress(done / len(files), name)
+            # PNGs are compressed already.
+            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            archive.writestr(f"{stem}/{name}", make(), kind)
+    if progress:
+        progress(1.0, "")
+    return out.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _plain(value: object) -> object:
+    """numpy's scalars as Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def _png(image: Image.Image, pnginfo: PngInfo | None = None) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format="PNG", pnginfo=pnginfo, compress_level=4)
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""Logits to labels: logit grids, class boundaries, landmarks, the composite, the results."""

@@ -1,0 +1,124 @@
+"""Where several faces' labels become one: the photo's composite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bisenet.geometry.affine import Rect, within
+from bisenet.geometry.crops import Crop
+from bisenet.postprocess import resample
+from bisenet.postprocess.landmarks import Landmarks, face_crop
+from bisenet.postprocess.logits import Surface
+from bisenet.postprocess.results import Face, face_extent, head_confidence, own_labels, spread
+
+
+@dataclass
+class Canvas:
+    """The photo's composite while faces are painted on it.
+
+    Attributes:
+        shape: the photo's height and width.
+        several: whether more than one face may be painted.
+        claim: how strongly the pixel's face holds it, 0..255; only where there are several.
+    """
+
+    shape: tuple[int, int]
+    several: bool
+    mask: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    confidence: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    owner: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    claim: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    faces: list[Face] = field(default_factory=list)
+
+    def paint(self, logits: NDArray[np.float32], crop: Crop, marks: Landmarks | None) -> None:
+        """Paint a face; where it meets another, the one with the stronger claim keeps a pixel.
+
+        A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
+        rim a crop shows the neighbour, whose own crop sees more of it.
+        """
+        layer = _Layer.of(logits, crop, self.several)
+        if self.faces:
+            self._lay_over(layer)
+        else:
+            self._begin(layer)
+        self.faces.append(
+            Face(
+                id=len(self.faces) + 1,
+                box=face_extent(logits, crop),
+                score=0.0,
+                # At full detail the parts are told more exactly than when the crop was framed.
+                turn=crop.turn if marks is None else face_crop(marks, 1, crop.shape).turn,
+                eyes=marks.eyes if marks is not None and marks.both_eyes else None,
+                window=crop.window,
+                labels=layer.labels,
+                shape=crop.shape,
+                crop=crop,
+                logits=logits.astype(np.float16),
+            )
+        )
+
+    def _begin(self, layer: _Layer) -> None:
+        """The first face needs no comparing, so the planes of a large portrait are not copied."""
+        if not layer.take.all():
+            np.copyto(layer.sure, 1.0, where=~layer.take)
+        self.mask = spread(layer.labels, layer.window, self.shape)
+        self.confidence = spread(layer.sure, layer.window, self.shape, beyond=1.0)
+        self.owner = spread(layer.take.astype(np.uint8), layer.window, self.shape)
+        if self.several:
+            claim = np.where(layer.take, layer.claim, 0).astype(np.uint8)
+            self.claim = spread(claim, layer.window, self.shape)
+
+    def _lay_over(self, layer: _Layer) -> None:
+        here = within(layer.window)
+        take = layer.take & (layer.claim > self.claim[here])
+        np.copyto(self.claim[here], layer.claim, where=take)
+        np.copyto(self.mask[here], layer.labels, where=take)
+        np.copyto(self.confidence[here], layer.sure, where=take)
+        np.copyto(self.owner[here], np.uint8(len(self.faces) + 1), where=take)
+
+    def finished(self) -> tuple[Face, ...]:
+        """The faces, each with the pixels that it kept and its mean confidence over them."""
+        if len(self.faces) == 1:  # it kept all, and a large portrait's labels need no copying
+            (face,) = self.faces
+            sure = self.confidence[within(face.window)]
+            return (replace(face, score=head_confidence(face.labels, sure)),)
+        return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """What one face's crop says of its window of the photo.
+
+    Attributes:
+        labels: ``(h, w)``, background where the crop does not reach.
+        take: ``(h, w)``, where it does.
+        sure: the winning class's probability, ``(h, w)``.
+        claim: how strongly the face holds a pixel, 0..255, ``(h, w)``; empty where none disputes.
+    """
+
+    window: Rect
+    labels: NDArray[np.uint8]
+    take: NDArray[np.bool_]
+    sure: NDArray[np.float32]
+    claim: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, logits: NDArray[np.float32], crop: Crop, disputed: bool) -> _Layer:
+        surface = Surface(logits, crop.size)
+        labels, take = resample.label_window(surface, crop.matrix, crop.window)
+        sure = resample.warp_plane(surface.confidence, surface, crop.matrix, crop.window)
+        claim = np.zeros((0, 0), np.uint8)
+        if disputed:
+            plane = surface.confidence * _middle_weight(surface.samples)
+            held = resample.warp_plane(plane, surface, crop.matrix, crop.window)
+            claim = np.round(held * 255).astype(np.uint8)
+        return cls(crop.window, labels, take, sure, claim)
+
+
+def _middle_weight(n: int) -> NDArray[np.float32]:
+    """1 in the middle of a crop, falling to 0.25 at its corners, ``(n, n)``."""
+    axis = np.linspace(-1, 1, n, dtype=np.float32)
+    return np.asarray(np.clip(1.1 - 0.45 * (axis[:, None] ** 2 + axis**2), 0.25, 1), np.float32)

@@ -1,0 +1,94 @@
+"""From the network's coarse logits to labels and confidence at any resolution.
+
+``label_window`` reads the logits' surface (``bisenet.postprocess.logits``) at every pixel of a
+photo, wherever and however turned the crop lies in it, so boundaries are as smooth as the photo is
+fine. Labels are never interpolated, and no more than a strip of the photo is evaluated at a time.
+For a whole photo that lies upright in the crop ``bisenet.postprocess.upright`` does the same
+sooner.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bisenet.geometry.affine import Rect, from_part, from_shrunk
+from bisenet.geometry.warp import warp
+from bisenet.postprocess.boundaries import MIXED
+from bisenet.postprocess.logits import Surface
+
+# Photo pixels that are labelled at a time: bounds the memory at any resolution.
+STRIP_PIXELS = 1 << 20
+_OUTSIDE = 254
+# Pixels from one sample to the next at which a plane is warped.
+FINE_PIXELS = 3
+
+
+def label_window(
+    surface: Surface, matrix: NDArray[np.float64], window: Rect
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Label every pixel of a photo's window that a crop covers.
+
+    Args:
+        surface: the crop's logits.
+        matrix: ``(2, 3)``, from the photo's pixels to the crop's.
+        window: x, y, width, height in the photo.
+
+    Returns:
+        Labels ``(h, w)``, background where the crop does not reach, and where it does.
+    """
+    x, y, width, height = window
+    to_cells = _to_samples(surface, matrix, (x, y))
+    # The nearest cell: cell i lies between samples i and i + 1, so its centre is at i + 0.5.
+    nearest = to_cells.copy()
+    nearest[:, 2] -= 0.5
+    last = surface.samples - 1
+    labels = np.empty((height, width), np.uint8)
+    rows = max(1, STRIP_PIXELS // max(width, 1))
+    for top in range(0, height, rows):
+        strip = labels[top : top + rows]
+        here = nearest.copy()
+        here[:, 2] += here[:, 1] * top
+        strip[:] = warp(
+            surface.cells, here, (width, strip.shape[0]), cv2.INTER_NEAREST, value=_OUTSIDE
+        )
+        mixed = np.flatnonzero(strip == MIXED)
+        ys, xs = np.divmod(mixed, width)
+        ys += top
+        u, v = (np.clip(a * xs + b * ys + c, 0, last).astype(np.float32) for a, b, c in to_cells)
+        strip.ravel()[mixed] = surface.labels_at(u, v)
+    covered = labels != _OUTSIDE
+    labels[~covered] = 0
+    return labels, covered
+
+
+def warp_plane(
+    plane: NDArray[np.float32],
+    surface: Surface,
+    matrix: NDArray[np.float64],
+    window: Rect,
+) -> NDArray[np.float32]:
+    """Values at a surface's samples ``(n, n)`` read at every pixel of a window, ``(h, w)``."""
+    x, y, width, height = window
+    to_samples = _to_samples(surface, matrix, (x, y))
+    # Enlarging is several times quicker than warping: warp to a few pixels for each sample.
+    apart = 1 / max(float(np.hypot(*to_samples[:, 0])), 1e-6)
+    every = max(1, int(min(apart / FINE_PIXELS, width, height)))
+    small = (-(-width // every), -(-height // every))
+    warped = warp(
+        plane,
+        from_shrunk(to_samples, (width / small[0], height / small[1])),
+        small,
+        border=cv2.BORDER_REPLICATE,
+    )
+    if every > 1:
+        warped = cv2.resize(warped, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(warped, dtype=np.float32)
+
+
+def _to_samples(
+    surface: Surface, matrix: NDArray[np.float64], origin: tuple[int, int]
+) -> NDArray[np.float64]:
+    """From pixels of a window that begins at ``origin`` to positions among the samples."""
+    return from_part(matrix, origin) / surface.step

@@ -1,0 +1,1 @@
+"""This machine: settings, limits, threads, paths, timing, cancellation, admission to the queue."""

@@ -1,0 +1,221 @@
+"""How many parses run at once and how many wait: clients take turns, and a polite no.
+
+One gate stands before the engine for all sessions and requests of a process.
+``BISENET_MAX_RUNNING`` and ``BISENET_MAX_WAITING`` set its size.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+
+from bisenet.runtime.fairness import Rounds
+
+RUNNING, WAITING = 2, 32
+# Who waits is asked this often whether they are still there.
+LOOK_SECONDS = 1.0
+
+
+class GateFull(RuntimeError):
+    """As many people as allowed are waiting already; the message is a sentence for people."""
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer.
+
+    ``moved`` is when their work, once inside, last made progress (``time.monotonic``).
+    """
+
+    places: int
+    watches: bool
+    client: str = ""
+    start: float = 0.0
+    news: threading.Event = field(default_factory=threading.Event)
+    moved: float = 0.0
+
+    def move(self) -> None:
+        """The work inside has made progress."""
+        self.moved = time.monotonic()
+
+
+class Gate:
+    """Admits ``max_running`` at a time, lets ``max_waiting`` wait, refuses the rest.
+
+    Two at a time by default: one is decoded and labelled, which takes one core, while the other's
+    network runs, so both are done sooner than one after the other.
+
+    Raises:
+        ValueError: fewer than one may run, or a negative number may wait.
+    """
+
+    def __init__(self, max_running: int = RUNNING, max_waiting: int = WAITING):
+        if max_running < 1 or max_waiting < 0:
+            raise ValueError("A gate admits at least one, and no negative number can wait.")
+        self.max_running = max_running
+        self.max_waiting = max_waiting
+        self._lock = threading.Lock()
+        self._queue: deque[_Ticket] = deque()
+        self._rounds = Rounds()
+        self._inside: set[_Ticket] = set()
+        self._taken = 0
+
+    @property
+    def running(self) -> int:
+        """How many are inside."""
+        return len(self._inside)
+
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the running parse that has stood still longest has; 0 where none runs."""
+        return max(self._standing(), default=0.0)
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether all that runs has stood still for so long: then nobody's turn will ever come."""
+        return min(self._standing(), default=0.0) >= seconds
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._queue)
+
+    @contextmanager
+    def admit(
+        self,
+        on_position: Callable[[int], None] | None = None,
+        places: int = 1,
+        client: str = "",
+    ) -> Iterator[Callable[[], None]]:
+        """Wait for a turn, then hold it for the block.
+
+        Args:
+            on_position: called from the waiting thread with its place in the queue (1 is next)
+                each time that changes and at least every second, and with 0 when its turn has
+                come. Who has left raises there, and loses the place.
+            places: how many of those that may run this one counts for; all, where it is more.
+            client: whose it is. Clients take turns, and none waits with more than are left free;
+                those of an empty client go by arrival.
+
+        Yields:
+            A function to call whenever the work has made progress: work that makes none for long
+            is taken for hung (``stalled_seconds``).
+
+        Raises:
+            GateFull: at once, when the queue is full, or full of this client's.
+        """
+        watches = on_position is not None
+        ticket = _Ticket(min(places, self.max_running), watches, client)
+        told = self._enter(ticket, on_position)
+        try:
+            if told and on_position is not None:
+                on_position(0)
+            yield ticket.move
+        finally:
+            with self._lock:
+                self._inside.discard(ticket)
+                self._taken -= ticket.places
+                self._wake()
+
+    def _enter(self, ticket: _Ticket, on_position: Callable[[int], None] | None) -> int:
+        """Returns the last place told, 0 where none was."""
+        with self._lock:
+            if not self._queue and self._has_room(ticket):
+                ticket.start = self._rounds.tag(ticket.client, ticket.places)
+                self._let_in(ticket)
+                return 0
+            free = self.max_waiting - len(self._queue)
+            own = sum(other.client == ticket.client for other in self._queue)
+            if free <= 0 or (ticket.client and own >= free):
+                raise GateFull(
+                    f"{len(self._inside)} photos are being parsed and {len(self._queue)} wait. "
+                    "Try again in a moment."
+                )
+            ticket.start = self._rounds.tag(ticket.client, ticket.places)
+            later = (i for i, other in enumerate(self._queue) if other.start > ticket.start)
+            self._queue.insert(next(later, len(self._queue)), ticket)
+            self._wake()
+        told = 0
+        look = False
+        try:
+            while True:
+                with self._lock:
+                    place = self._queue.index(ticket) + 1
+                    if place == 1 and self._has_room(ticket):
+                        self._queue.popleft()
+                        self._let_in(ticket)
+                        self._wake()
+                        return told
+                    ticket.news.clear()
+                if (place != told or look) and on_position is not None:
+                    # Outside the lock: drawing a place in a page may take its time, or raise when
+                    # the person has left.
+                    told = place
+                    on_position(place)
+                look = not ticket.news.wait(LOOK_SECONDS)
+        except BaseException:
+            with self._lock:
+                if ticket in self._queue:
+                    self._queue.remove(ticket)
+                self._wake()
+            raise
+
+    def _has_room(self, ticket: _Ticket) -> bool:
+        return self._taken + ticket.places <= self.max_running
+
+    def _let_in(self, ticket: _Ticket) -> None:
+        ticket.move()
+        self._inside.add(ticket)
+        self._taken += ticket.places
+        self._rounds.reached(ticket.start)
+
+    def _standing(self) -> list[float]:
+        """Seconds since each of those inside last made progress."""
+        now = time.monotonic()
+        with self._lock:
+            return [now - ticket.moved for ticket in self._inside]
+
+    def _wake(self) -> None:
+        """Wake whoever is next, and those who want to see their place; the others sleep on.
+
+        Waking everybody for each turn would take time from the parse that runs.
+        """
+        for place, ticket in enumerate(self._queue):
+            if place == 0 or ticket.watches:
+                ticket.news.set()
+
+
+def gate_from_environment() -> Gate:
+    """A gate of the size that the environment sets: by default 2 at a time, 32 waiting.
+
+    Raises:
+        ValueError: a setting is not a whole number, or out of range.
+    """
+    sizes = {}
+    for name, default, least in (
+        ("BISENET_MAX_RUNNING", RUNNING, 1),
+        ("BISENET_MAX_WAITING", WAITING, 0),
+    ):
+        text = os.environ.get(name, str(default))
+        try:
+            sizes[name] = int(text)
+        except ValueError as error:
+            raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
+        if sizes[name] < least:
+            raise ValueError(f"{name} must be at least {least}, not {text}.")
+    return Gate(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
+
+
+@cache
+def process_gate() -> Gate:
+    """The one gate of this process, made on first use: pages and the API queue together.
+
+    Raises:
+        ValueError: as ``gate_from_environment``.
+    """
+    return gate_from_environment()

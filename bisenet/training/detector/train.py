@@ -1,0 +1,206 @@
+"""Training the face detector: scenes made as they are needed, one process, resumable."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bisenet.data.faces import find_faces, read_face
+from bisenet.detection.detector import CARD, Candidate, Detector
+from bisenet.network.weights import file_hash
+from bisenet.training.detector.network import DetectorNet, encode, folded, loss
+from bisenet.training.detector.scenes import SceneMaker, Target
+
+CHECKPOINT, WEIGHTS = "finder.pt", "face_finder.safetensors"
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """A run.
+
+    Attributes:
+        data: aligned faces with masks to learn from; with ``train/`` inside, that is used.
+        out: folder for checkpoint and weights.
+        size: side of the scenes, a multiple of 128.
+        peak: highest learning rate.
+        backgrounds: how many are made ahead.
+        licence: of the faces, for the weights' card.
+    """
+
+    data: Path
+    out: Path
+    steps: int = 4500
+    batch: int = 16
+    size: int = 384
+    peak: float = 2e-3
+    seed: int = 0
+    backgrounds: int = 500
+    labels: str = "celebamask-hq"
+    licence: str = "CelebAMask-HQ: non-commercial research and education"
+    bf16: bool = True
+    save_every: int = 100
+
+
+class DetectorTrainer:
+    """One run: AdamW, one cycle of the learning rate, an average of the weights over the end.
+
+    Raises:
+        DataError: the faces cannot be read.
+    """
+
+    def __init__(self, config: DetectorConfig, say: Callable[[str], None] = print):
+        self.config, self.say = config, say
+        torch.manual_seed(config.seed)
+        inner = config.data / "train"
+        root = inner if inner.is_dir() else config.data
+        pairs = [read_face(file) for file in find_faces(root, config.labels)]
+        self.faces = len(pairs)
+        self.maker = SceneMaker(pairs, config.seed, config.backgrounds)
+        self.net = DetectorNet()
+        for parameter in self.net.parameters():  # the layout that its convolutions run in
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+        decay = [p for p in self.net.parameters() if p.ndim > 1]
+        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}],
+            lr=config.peak,
+        )
+        self.step = 0
+
+    def resume(self) -> None:
+        """Go on from the checkpoint in ``out``."""
+        content = torch.load(self.config.out / CHECKPOINT, weights_only=True)
+        self.net.load_state_dict(content["net"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.average, self.step = content["average"], content["step"]
+
+    def run(self) -> Path:
+        """Train to the last step and write the weights; returns their card."""
+        self.config.out.mkdir(parents=True, exist_ok=True)
+        self.net.train()
+        start, sums, count = time.process_time(), np.zeros(2), 0
+        while not self._finished():
+            rate = self._rate()
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            pixels, truth = self.batch(self.step)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+                outputs = self.net(pixels)
+            focal, crops = loss(outputs, truth)
+            self.optimiser.zero_grad()
+            (focal + crops).backward()
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+            self.optimiser.step()
+            self.step += 1
+            self._follow()
+            sums += (float(focal.detach()), float(crops.detach()))
+            count += 1
+            if self.step % self.config.save_every == 0:
+                spent = time.process_time() - start
+                heat, framing = sums / count
+                self.say(f"{self.step} heat {heat:.3f} crops {framing:.3f} {rate:.1e} {spent:.0f}s")
+                sums, count = np.zeros(2), 0
+                self.save()
+        return self.save()
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Scenes ``(N, 3, S, S)`` f32 0..255 and their truth, the same for the same step."""
+        size = self.config.size
+        images, truths = [], []
+        for number in range(self.config.batch):
+            rng = np.random.default_rng((self.config.seed, 3, step, number))
+            image, targets = self.maker.scene(rng, size)
+            images.append(image)
+            truths.append(encode(targets, size))
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
+        return pixels, torch.from_numpy(np.stack(truths))
+
+    def save(self) -> Path:
+        """Write the checkpoint, and the averaged weights with their card as serving reads them."""
+        from safetensors.numpy import save_file
+
+        content = {
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "step": self.step,
+        }
+        beside = self.config.out / f"{CHECKPOINT}.part"
+        torch.save(content, beside)
+        beside.replace(self.config.out / CHECKPOINT)
+        weights = self.config.out / WEIGHTS
+        state = folded(self.average)
+        save_file(
+            {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in state.items()}, weights
+        )
+        card = {
+            "file": weights.name,
+            "sha256": file_hash(weights),
+            "made": f"{self.faces} faces, {self.step} steps of {self.config.batch} scenes of "
+            f"{self.config.size} pixels",
+            "licence": self.config.licence,
+        }
+        (self.config.out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        return self.config.out / CARD
+
+    def _finished(self) -> bool:
+        return self.step >= self.config.steps
+
+    def _rate(self) -> float:
+        done = self.step / self.config.steps
+        warm = min(1.0, (self.step + 1) / 150)
+        return float(self.config.peak * warm * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-5)
+
+    def _follow(self) -> None:
+        """The average of the weights that scoring and serving use."""
+        keep = min(0.998, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            for key, value in self.net.state_dict().items():
+                if value.dtype.is_floating_point:
+                    self.average[key].lerp_(value, 1 - keep)
+                else:
+                    self.average[key].copy_(value)
+
+
+@dataclass(frozen=True)
+class DetectorScore:
+    """Of the faces in scenes, the share proposed; and proposals that are no faces, a scene."""
+
+    scenes: int
+    faces: int
+    recall: float
+    false_a_scene: float
+
+
+def score(
+    detector: Detector, maker: SceneMaker, scenes: int, least: float, size: int = 384
+) -> DetectorScore:
+    """How well a detector proposes on scenes that it was not trained on.
+
+    Args:
+        maker: of faces that it did not learn from.
+        least: lowest score of a proposal.
+    """
+    faces = found = false = 0
+    for number in range(scenes):
+        image, targets = maker.scene(np.random.default_rng((number, 11)), size)
+        seen = detector.candidates(image, size, least)
+        counted = [t for t in targets if t.counts]
+        faces += len(counted)
+        found += sum(any(_meets(c, t) for c in seen) for t in counted)
+        false += sum(not any(_meets(c, t) for t in targets) for c in seen)
+    return DetectorScore(scenes, faces, found / max(1, faces), false / scenes)
+
+
+def _meets(candidate: Candidate, target: Target) -> bool:
+    away = np.hypot(candidate.centre[0] - target.centre[0], candidate.centre[1] - target.centre[1])
+    return bool(away < 0.3 * target.side and 0.6 < candidate.side / target.side < 1.6)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bisenet.dashboard.session.gallery import Gallery, StoredPhoto, View, Wish, make_view
+from bisenet.geometry.crops import Box
+from bisenet.images import samples
+from bisenet.images.decode import ImageError
+from bisenet.parser import FaceParser
+
+
+def photo_of(shade: int, name: str = "a.png") -> StoredPhoto:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), (shade, shade, shade)).save(out, format="PNG")
+    return StoredPhoto.from_bytes(out.getvalue(), name)
+
+
+def test_a_photo_is_checked_named_and_thumbnailed() -> None:
+    photo = photo_of(9, "../../x.png")
+    assert (photo.name, photo.width, photo.height) == ("x.png", 40, 30)
+    assert Image.open(io.BytesIO(photo.thumbnail)).format == "JPEG"
+    with pytest.raises(ImageError):
+        StoredPhoto.from_bytes(b"no", "no.png")
+
+
+def test_the_newest_is_looked_at_and_the_same_photo_is_kept_once() -> None:
+    gallery = Gallery()
+    first, second = photo_of(1), photo_of(2)
+    gallery.add(first)
+    gallery.add(second)
+    gallery.add(first)
+    assert [p.id for p in gallery.photos] == [second.id, first.id]
+    assert gallery.current is not None
+    assert gallery.current.id == first.id
+
+
+def test_the_oldest_go_first_by_number_and_by_bytes() -> None:
+    gallery = Gallery(max_photos=3)
+    photos = [photo_of(shade) for shade in range(5)]
+    dropped = [gone.id for photo in photos for gone in gallery.add(photo)]
+    assert dropped == [photos[0].id, photos[1].id]
+    small = Gallery(max_bytes=len(photos[0].data) * 2)
+    for photo in photos:
+        small.add(photo)
+    assert len(small.photos) <= 2
+    assert small.photos[-1].id == photos[-1].id
+
+
+def test_removing_moves_on_and_clearing_returns_to_the_sample() -> None:
+    gallery = Gallery()
+    first, second = photo_of(1), photo_of(2)
+    gallery.add(first)
+    gallery.add(second)
+    gallery.remove(second.id)
+    assert gallery.selected == first.id
+    gallery.clear()
+    assert gallery.current is None
+    assert gallery.photos == ()
+
+
+@pytest.fixture
+def maker(parser: FaceParser) -> Callable[[], View]:
+    return lambda: make_view(parser.parse(np.full((48, 64, 3), 128, np.uint8)), "grey")
+
+
+def test_a_photo_is_parsed_once_for_each_set_of_weights(maker: Callable[[], View]) -> None:
+    gallery, calls = Gallery(), []
+
+    def make() -> View:
+        calls.append(1)
+        return maker()
+
+    photo = photo_of(1)
+    gallery.add(photo)
+    for weights in ("one", "one", "two", "one"):
+        gallery.view(photo.id, weights, make)
+    assert len(calls) == 2
+    gallery.remove(photo.id)
+    gallery.add(photo)
+    gallery.view(photo.id, "one", make)
+    assert len(calls) == 3
+
+
+def test_faces_by_hand_are_part_of_the_view_and_go_with_the_photo(
+    maker: Callable[[], View],
+) -> None:
+    gallery, photo = Gallery(), photo_of(1)
+    gallery.add(photo)
+    found = gallery.view(photo.id, "w", maker)
+    gallery.set_wish(photo.id, Wish(boxes=((1.0, 2.0, 20.0, 25.0),)))
+    marked = gallery.view(photo.id, "w", maker)
+    assert marked is not found
+    assert gallery.view(photo.id, "w", maker) is marked
+    gallery.set_wish(photo.id, Wish())
+    assert gallery.view(photo.id, "w", maker) is found
+    gallery.set_wish(photo.id, Wish(max_faces=100))
+    gallery.remove(photo.id)
+    assert gallery.wish(photo.id) == Wish()
+
+
+def test_views_are_bounded_too(maker: Callable[[], View]) -> None:
+    one = maker()
+    gallery = Gallery(max_bytes=one.nbytes * 2 + 10)
+    photos = [photo_of(shade) for shade in range(4)]
+    views = [gallery.view(photo.id, "w", maker) for photo in photos]
+    assert gallery.view(photos[-1].id, "w", maker) is views[-1]
+    assert gallery.view(photos[0].id, "w", maker) is not views[0]
+
+
+def test_a_face_is_measured_once(parser: FaceParser) -> None:
+    boxes: list[Box] = [(175, 60, 275, 185), (350, 350, 450, 450)]
+    photo = np.asarray(samples.astronaut())
+    view = make_view(parser.parse(photo, boxes=boxes), "two")
+    first, second = (face.id for face in view.parsing.faces)
+    of_first = view.of_face(first)
+    assert np.array_equal(of_first.parsing.mask, view.parsing.faces[0].mask)
+    assert view.of_face(first).regions is of_first.regions
+    areas = {face: view.of_face(face).regions["area_px"].sum() for face in (first, second)}
+    assert areas[first] == areas[second] == view.parsing.mask.size
+    assert not view.of_face(second).regions.equals(of_first.regions)
+    assert view.of_face(None) is view
+
+
+def test_a_large_photo_is_shown_smaller_but_measured_whole(parser: FaceParser) -> None:
+    view = make_view(parser.parse(np.full((3000, 5000, 3), 255, np.uint8)), "large")
+    assert view.parsing.mask.shape == (3000, 5000)
+    labels = np.asarray(Image.open(io.BytesIO(view.labels_png)))
+    shown = Image.open(io.BytesIO(view.photo_jpeg))
+    assert labels.shape == (shown.height, shown.width)
+    assert labels.size <= 12_010_000
+    assert view.regions["area_px"].sum() == 15_000_000

@@ -1,0 +1,156 @@
+// The viewer's pure logic, run by Node: `node --test` on this file, or through test_viewer_logic.py.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { measureClasses, percent } from "../../../../bisenet/dashboard/viewer/js/labels.js";
+import { paintsFor } from "../../../../bisenet/dashboard/viewer/js/paints.js";
+import { decodePng } from "../../../../bisenet/dashboard/viewer/js/png.js";
+import { compose, createFrame, resample } from "../../../../bisenet/dashboard/viewer/js/raster.js";
+import { formatQuery, parseQuery } from "../../../../bisenet/dashboard/viewer/js/store.js";
+import { Zoom } from "../../../../bisenet/dashboard/viewer/js/view.js";
+
+const CLASSES = ["background", "skin", "nose", "hair"].map((name, id) => ({
+  id,
+  name,
+  title: name,
+  color: ["#000000", "#ff0000", "#00ff00", "#0000ff"][id],
+  group: "face",
+}));
+const DEFAULTS = { hidden: [0], opacity: 60, mode: "fill", selected: null, face: null };
+
+/** A map of class 0 with a disc of class 1. */
+function disc(size, radius) {
+  const data = new Uint8Array(size * size);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      if (Math.hypot(x + 0.5 - size / 2, y + 0.5 - size / 2) <= radius) data[y * size + x] = 1;
+    }
+  }
+  return { width: size, height: size, data };
+}
+
+function draw(map, size, view, rect = { x: 0, y: 0, w: map.width, h: map.height }) {
+  const frame = createFrame(size, size, 1);
+  resample(map, rect, frame);
+  const pixels = new Uint32Array(size * size);
+  compose(frame, paintsFor(CLASSES, { ...DEFAULTS, ...view }, null, false), 1, pixels);
+  return { frame, pixels, alpha: (x, y) => pixels[y * size + x] >>> 24 };
+}
+
+test("at its own size a map is drawn as it is", () => {
+  const map = disc(40, 12);
+  const { frame } = draw(map, 40, {});
+  assert.deepEqual(frame.first, map.data);
+});
+
+test("fill has the asked opacity inside and nothing where hidden", () => {
+  const { alpha } = draw(disc(64, 20), 64, { opacity: 60, hidden: [0] });
+  assert.equal(alpha(32, 32), 153);
+  assert.equal(alpha(2, 2), 0);
+});
+
+test("a boundary is one soft pixel wide, shrunk or enlarged", () => {
+  for (const [from, to] of [[400, 100], [50, 200]]) {
+    const { pixels } = draw(disc(from, from / 3), to, { opacity: 100 });
+    const row = pixels.slice((to / 2) * to, (to / 2 + 1) * to).map((p) => p >>> 24);
+    const soft = [...row].filter((a) => a > 0 && a < 255).length;
+    assert.ok(soft <= 4, `${soft} half-covered pixels in a row of two boundaries`);
+  }
+});
+
+test("enlarging moves no boundary by more than half a label pixel", () => {
+  const map = disc(32, 10);
+  const scale = 16;
+  const { frame } = draw(map, 32 * scale, {});
+  const even = (x, y) => {
+    for (let dy = -1; dy <= 1; dy++) {
+      for (let dx = -1; dx <= 1; dx++) {
+        if (map.data[(y + dy) * 32 + x + dx] !== map.data[y * 32 + x]) return false;
+      }
+    }
+    return true;
+  };
+  let changed = 0;
+  for (let y = 1; y < 31; y++) {
+    for (let x = 1; x < 31; x++) {
+      const centre = frame.first[(y * scale + scale / 2) * 32 * scale + x * scale + scale / 2];
+      if (centre !== map.data[y * 32 + x]) {
+        assert.ok(!even(x, y));
+        changed++;
+      }
+    }
+  }
+  assert.equal(changed, 0, "the middle of a label pixel keeps its class");
+});
+
+test("outline draws the edge and leaves the inside clear", () => {
+  const { alpha } = draw(disc(100, 40), 100, { mode: "outline", opacity: 100 });
+  assert.equal(alpha(50, 50), 0);
+  assert.ok(alpha(50, 10) > 200);
+});
+
+test("a zoomed view draws the part it shows", () => {
+  const { frame } = draw(disc(100, 30), 50, {}, { x: 45, y: 45, w: 10, h: 10 });
+  assert.ok(frame.first.every((c) => c === 1));
+});
+
+test("selection fades the others only where it occurs", () => {
+  const view = { ...DEFAULTS, hidden: [], selected: 2 };
+  const calm = paintsFor(CLASSES, view, null, false);
+  const focus = paintsFor(CLASSES, view, null, true);
+  assert.ok(focus[1].fill < calm[1].fill);
+  assert.equal(focus[2].fill, calm[2].fill);
+  assert.equal(focus[2].ring, 1);
+});
+
+test("shares add up, and a ring's point lies on the ring", () => {
+  const map = disc(200, 80);
+  const inner = disc(200, 60);
+  inner.data.forEach((c, i) => c && (map.data[i] = 2));
+  const confidence = { width: 50, height: 50, data: new Uint8Array(2500).fill(204) };
+  const stats = measureClasses(map, confidence);
+  const total = [...stats.values()].reduce((sum, s) => sum + s.share, 0);
+  assert.ok(Math.abs(total - 1) < 1e-9);
+  assert.ok(Math.abs(stats.get(1).confidence - 0.8) < 1e-6);
+  const [u, v] = stats.get(1).point;
+  assert.equal(map.data[Math.floor(v * 200) * 200 + Math.floor(u * 200)], 1);
+});
+
+test("percent is short", () => {
+  assert.equal(percent(0), "–");
+  assert.equal(percent(0.0004), "<0.1\u202f%");
+  assert.equal(percent(0.0312), "3.1\u202f%");
+  assert.equal(percent(0.2449), "24\u202f%");
+});
+
+test("a query is read back as it was written, other parameters untouched", () => {
+  const views = [
+    DEFAULTS,
+    { ...DEFAULTS, hidden: [] },
+    { ...DEFAULTS, hidden: [0, 1, 2, 3], opacity: 0, mode: "both" },
+    { ...DEFAULTS, hidden: [0, 1, 3], selected: 2, face: 3, mode: "outline" },
+  ];
+  for (const view of views) {
+    const query = formatQuery("?a=b%20c&hide=skin&x", view, CLASSES, DEFAULTS, true);
+    assert.ok(query.startsWith("?a=b%20c&x"), query);
+    assert.deepEqual({ ...DEFAULTS, ...parseQuery(query, CLASSES) }, view);
+  }
+  assert.equal(formatQuery("", DEFAULTS, CLASSES, DEFAULTS, false), "");
+});
+
+test("zooming keeps the point under the pointer and never leaves the picture", () => {
+  const zoom = new Zoom();
+  zoom.zoomAt(0.25, 0.75, 4);
+  const [u, v] = zoom.toImage(0.25, 0.75);
+  assert.ok(Math.abs(u - 0.25) < 1e-9 && Math.abs(v - 0.75) < 1e-9);
+  zoom.move(-3, 9);
+  const { x, y, size } = zoom.window();
+  assert.ok(x >= 0 && y + size <= 1 + 1e-9);
+  zoom.zoomAt(0.5, 0.5, 0.1);
+  assert.equal(zoom.factor, 1);
+});
+
+test("what is not a label map is refused in words", async () => {
+  await assert.rejects(decodePng(new Uint8Array(100)), /not a PNG/);
+});
