@@ -21,7 +21,7 @@ from bisenet.geometry.crops import Box
 from bisenet.images.decode import UNREADABLE, ImageError, Photo, opened, read_photo, stored_size
 from bisenet.parser import MAX_FACES, FaceParser, FramingName, Parsing, Progress
 from bisenet.runlog import RunLog, process_log
-from bisenet.runtime.admission import Gate, process_gate
+from bisenet.runtime.admission import ParseQueue, process_queue
 from bisenet.runtime.cancellation import each_step, step
 from bisenet.turns import places
 
@@ -61,7 +61,7 @@ def parse(
     caller: str = "page",
     session: str = "",
     client: str = "",
-    gate: Gate | None = None,
+    queue: ParseQueue | None = None,
     log: RunLog | None = None,
 ) -> T:
     """Wait for a place in the queue, decode, parse, log how long it took, and finish.
@@ -85,7 +85,7 @@ def parse(
         GateFull: too many wait already; the message is a sentence for people.
     """
     arrived = time.perf_counter()
-    with place(pixels_of(source), on_position, still_wanted, gate, client or session):
+    with place(pixels_of(source), on_position, still_wanted, queue, client or session):
         waited = (time.perf_counter() - arrived) * 1000
         photo = Photo(source) if isinstance(source, np.ndarray) else read_photo(source)
         parsing = parser.parse(photo.pixels, framing, boxes, max_faces, progress)
@@ -99,7 +99,7 @@ def place(
     pixels: int,
     on_position: Callable[[int], None] | None = None,
     still_wanted: Callable[[], None] | None = None,
-    gate: Gate | None = None,
+    queue: ParseQueue | None = None,
     client: str = "",
 ) -> Iterator[None]:
     """Hold a place in the queue for work on a picture of so many pixels, step by step.
@@ -110,7 +110,7 @@ def place(
     Raises:
         GateFull: too many wait already, or too many of this client's.
     """
-    gate = gate or process_gate()
+    queue = queue or process_queue()
 
     def waiting(position: int) -> None:
         if still_wanted is not None:
@@ -119,7 +119,7 @@ def place(
             on_position(position)
 
     watched = on_position is not None or still_wanted is not None
-    with gate.admit(waiting if watched else None, places(gate, pixels), client) as moved:
+    with queue.admit(waiting if watched else None, places(queue, pixels), client) as moved:
 
         def moving() -> None:
             moved()
@@ -135,7 +135,7 @@ def draft(
     data: bytes,
     side: int,
     on_position: Callable[[int], None] | None = None,
-    gate: Gate | None = None,
+    queue: ParseQueue | None = None,
     client: str = "",
 ) -> Photo:
     """A small copy of a photo: ``side`` pixels or more on its shorter side, where it has as many.
@@ -149,7 +149,7 @@ def draft(
     """
     if _scales(data):
         return read_photo(data, side)
-    with place(pixels_of(data), on_position, gate=gate, client=client):
+    with place(pixels_of(data), on_position, queue=queue, client=client):
         photo = read_photo(data, side)
         small = Image.fromarray(photo.pixels)
         small.thumbnail((2 * side, 2 * side))

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.detection.finder import MIN_SCORE, Finder, Found
+from bisenet.detection.finder import MIN_SCORE, Detection, Finder
 from bisenet.engines import EngineInfo, open_engine
 from bisenet.geometry.crops import Box, Crop, whole_crop
 from bisenet.images.decode import MAX_SIDE
 from bisenet.network.weights import resolve
 from bisenet.postprocess import upright
-from bisenet.postprocess.composite import Canvas
+from bisenet.postprocess.composite import Composite
 from bisenet.postprocess.landmarks import find_landmarks
 from bisenet.postprocess.results import Face as Face
 from bisenet.postprocess.results import Parsing as Parsing
@@ -97,7 +97,7 @@ class FaceParser:
         clock = Stopwatch()
         pixels = _as_pixels(image)
         notices: list[str] = []
-        found: list[Found] = []
+        found: list[Detection] = []
         if boxes is not None or framing == "auto":
             with clock.stage("find"):
                 if boxes is not None:
@@ -150,7 +150,7 @@ class FaceParser:
 
     def _frame_boxes(
         self, pixels: NDArray[np.uint8], boxes: Sequence[Box], notices: list[str]
-    ) -> list[Found]:
+    ) -> list[Detection]:
         height, width = pixels.shape[:2]
         found = []
         for number, box in enumerate(boxes, start=1):
@@ -170,15 +170,15 @@ class FaceParser:
     def _parse_faces(
         self,
         pixels: NDArray[np.uint8],
-        found: Sequence[Found],
+        found: Sequence[Detection],
         by_hand: bool,
         clock: Stopwatch,
         progress: Progress | None,
-    ) -> Canvas | None:
+    ) -> Composite | None:
         """The faces on a canvas; None where not one of them holds at full detail."""
         if not found:
             return None
-        canvas = Canvas((pixels.shape[0], pixels.shape[1]), len(found) > 1)
+        canvas = Composite((pixels.shape[0], pixels.shape[1]), len(found) > 1)
         for start in range(0, len(found), BATCH):
             part = found[start : start + BATCH]
             with clock.stage("crop"):
@@ -234,7 +234,7 @@ def _with_context(crop: Crop) -> Crop:
     return crop.widened(float(np.clip(max(crop.shape) / crop.side, 1.0, CONTEXT)))
 
 
-def _parseable(found: Sequence[Found], by_hand: bool, notices: list[str]) -> list[Found]:
+def _parseable(found: Sequence[Detection], by_hand: bool, notices: list[str]) -> list[Detection]:
     """The faces that are large enough; what is left out is said."""
     distances = [np.inf if f.marks is None else f.marks.eye_distance for f in found]
     small = [d for d in distances if d < MIN_EYE_DISTANCE]

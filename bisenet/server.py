@@ -33,7 +33,7 @@ from bisenet.dashboard.session.view_store import view_bytes
 from bisenet.engines import EngineError
 from bisenet.network.weights import WeightsError
 from bisenet.runlog import process_log
-from bisenet.runtime.admission import process_gate
+from bisenet.runtime.admission import process_queue
 from bisenet.runtime.environment import OTHER_ENGINES
 from bisenet.runtime.memory import return_large_arrays
 from bisenet.runtime.paths import ROOT
@@ -194,7 +194,9 @@ def main() -> int:
         # Read again where they are needed; a bad value is said now, not by every page.
         view_bytes()
         thread_count()
-        lifecycle = Lifecycle(process_gate(), settings.stall_seconds, settings.shutdown_seconds / 3)
+        lifecycle = Lifecycle(
+            process_queue(), settings.stall_seconds, settings.shutdown_seconds / 3
+        )
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -235,7 +237,7 @@ def main() -> int:
     LOG.info("stopped")
     code = 0 if server.started else 3
     loading = any(thread.name == _WARM and thread.is_alive() for thread in threading.enumerate())
-    hung = process_gate().running > 0
+    hung = process_queue().running > 0
     if hung:
         code = code or 1
     if loading or hung:

@@ -48,7 +48,7 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Kept:
+class BatchItem:
     """What stays of a parsed photo.
 
     Attributes:
@@ -87,12 +87,12 @@ def measured(photo: Photo, parsing: Parsing, name: str) -> ParsedPhoto:
     return ParsedPhoto(parsing, tidy_rows(parsing, name), (*photo.notices, *parsing.notices))
 
 
-def keep(parsed: ParsedPhoto, number: int, name: str) -> Kept:
+def keep(parsed: ParsedPhoto, number: int, name: str) -> BatchItem:
     """All that is kept of a photo; the arrays can go."""
     parsing = parsed.parsing
     previews = tuple(_preview(parsing, face.id, _around(face.box)) for face in parsing.faces)
     height, width = parsing.mask.shape
-    return Kept(
+    return BatchItem(
         number=number,
         name=name,
         rows=parsed.rows,

@@ -11,7 +11,7 @@ from bisenet import parse_queue
 from bisenet.images.decode import Photo
 from bisenet.parse_queue import Parse
 from bisenet.parser import FaceParser, FramingName, Parsing
-from bisenet.runtime.admission import Gate, GateFull, process_gate
+from bisenet.runtime.admission import ParseQueue, QueueFull, process_queue
 from bisenet.runtime.cancellation import Cancelled
 
 # A server that is never idle would keep a batch waiting for ever: after so long it queues too.
@@ -26,7 +26,7 @@ def polite_parse(
     framing: FramingName,
     session: str,
     stop: Callable[[], bool],
-    gate: Gate | None = None,
+    queue: ParseQueue | None = None,
     patience: float = PATIENCE_SECONDS,
 ) -> Parse:
     """A parse that steps back while others wait, and tries again where the queue is full.
@@ -37,7 +37,7 @@ def polite_parse(
         gate: another than the process's.
         patience: seconds that it steps back for those who wait, before it queues with them.
     """
-    own = gate or process_gate()
+    own = queue or process_queue()
 
     def go_on() -> None:
         if stop():
@@ -53,7 +53,7 @@ def polite_parse(
                 still_wanted=go_on,
                 caller="batch",
                 session=session,
-                gate=own,
+                queue=own,
             ),
             own,
             go_on,
@@ -80,7 +80,7 @@ def polite_place(data: bytes, session: str, stop: Callable[[], bool]) -> Iterato
             lambda: stack.enter_context(
                 parse_queue.place(parse_queue.pixels_of(data), still_wanted=go_on, client=session)
             ),
-            process_gate(),
+            process_queue(),
             go_on,
             PATIENCE_SECONDS,
         )
@@ -88,15 +88,15 @@ def polite_place(data: bytes, session: str, stop: Callable[[], bool]) -> Iterato
 
 
 def _when_there_is_room(
-    work: Callable[[], T], gate: Gate, go_on: Callable[[], None], patience: float
+    work: Callable[[], T], queue: ParseQueue, go_on: Callable[[], None], patience: float
 ) -> T:
     begun = time.monotonic()
     while True:
-        while gate.waiting and time.monotonic() - begun < patience:
+        while queue.waiting and time.monotonic() - begun < patience:
             go_on()
             time.sleep(_PAUSE_SECONDS)
         try:
             return work()
-        except GateFull:
+        except QueueFull:
             go_on()
             time.sleep(_PAUSE_SECONDS)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bisenet.batch.items import TIDY, Kept, Parse, keep, measured
+from bisenet.batch.items import TIDY, BatchItem, Parse, keep, measured
 from bisenet.engines import EngineError
-from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, Photo
 from bisenet.images.sources import Intake, Source
 from bisenet.parser import Parsing
@@ -43,8 +43,8 @@ class Snapshot:
         masks_left_out: photos whose masks were too many to keep.
     """
 
-    kept: tuple[Kept, ...]
-    failed: tuple[LeftOut, ...]
+    kept: tuple[BatchItem, ...]
+    failed: tuple[SkippedFile, ...]
     total: int
     tried: int
     rate: float
@@ -71,8 +71,8 @@ class Batch:
         self._parse: Parse | None = parse
         self._mask_room = max_mask_bytes
         self._lock = threading.Lock()
-        self._kept: list[Kept] = []
-        self._failed: list[LeftOut] = list(intake.refused)
+        self._kept: list[BatchItem] = []
+        self._failed: list[SkippedFile] = list(intake.refused)
         self._total = len(intake.sources)
         self._tried = 0
         self._masks_left_out = 0
@@ -105,7 +105,7 @@ class Batch:
                     return
                 self._tried += 1
                 self._times.append(time.monotonic())
-                if isinstance(outcome, Kept):
+                if isinstance(outcome, BatchItem):
                     self._kept.append(self._within_bounds(outcome))
                 elif outcome is not None:
                     self._failed.append(outcome)
@@ -167,28 +167,30 @@ class Batch:
             self._table = self._table.iloc[:0].copy()
             self._in_table = 0
 
-    def _one(self, number: int, source: Source) -> Kept | LeftOut | None:
+    def _one(self, number: int, source: Source) -> BatchItem | SkippedFile | None:
         parse = self._parse
         if parse is None:
             return None
 
-        def kept(photo: Photo, parsing: Parsing) -> Kept:
+        def kept(photo: Photo, parsing: Parsing) -> BatchItem:
             return keep(measured(photo, parsing, source.name), number, source.name)
 
         try:
             data = source.read()
             first = self._seen.setdefault(hashlib.sha256(data).hexdigest(), source.name)
             if first != source.name:
-                return LeftOut(source.name, f"The same photo as {first}, which is counted once.")
+                return SkippedFile(
+                    source.name, f"The same photo as {first}, which is counted once."
+                )
             return parse(data, kept)
         except (ImageError, ArchiveError) as error:
-            return LeftOut(source.name, str(error))
+            return SkippedFile(source.name, str(error))
         except Cancelled:
             raise
         except Exception as error:
             return unforeseen(source.name, error)
 
-    def _within_bounds(self, kept: Kept) -> Kept:
+    def _within_bounds(self, kept: BatchItem) -> BatchItem:
         if len(kept.mask_png) <= self._mask_room:
             self._mask_room -= len(kept.mask_png)
             return kept
@@ -196,11 +198,11 @@ class Batch:
         return dataclasses.replace(kept, mask_png=b"")
 
 
-def unforeseen(name: str, error: Exception) -> LeftOut:
+def unforeseen(name: str, error: Exception) -> SkippedFile:
     """A failure that no reader of files foresaw: a sentence, and the trace without the name."""
     if isinstance(error, EngineError):
-        return LeftOut(name, str(error))
+        return SkippedFile(name, str(error))
     if isinstance(error, MemoryError):
-        return LeftOut(name, "There is not enough memory for this photo. Use a smaller copy.")
+        return SkippedFile(name, "There is not enough memory for this photo. Use a smaller copy.")
     _log.error("A photo of a batch failed: %s", type(error).__name__)
-    return LeftOut(name, "It could not be parsed. Open it in Explore to see more.")
+    return SkippedFile(name, "It could not be parsed. Open it in Explore to see more.")

@@ -13,12 +13,12 @@ from bisenet import parse_queue
 from bisenet.images import samples
 from bisenet.parser import FaceParser
 from bisenet.runlog import RunLog
-from bisenet.runtime.admission import Gate
+from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.timing import summarise
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Concurrency:
     """What happened when ``people`` came at the same moment, and the same work one after another.
 
     ``queue_bound_ms`` is the slowest alone times the people: what p95 may not exceed.
@@ -38,12 +38,14 @@ class Crowd:
         return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def crowd(parser: FaceParser, people: int = 16, gate: Gate | None = None, rounds: int = 3) -> Crowd:
+def crowd(
+    parser: FaceParser, people: int = 16, queue: ParseQueue | None = None, rounds: int = 3
+) -> Concurrency:
     """Parse ``people`` different photos one after another and all at once, in turns.
 
     Rates are medians over the ``rounds``; times are those of all of them.
     """
-    gate = gate or Gate(max_waiting=people)
+    queue = queue or ParseQueue(max_waiting=people)
     log = RunLog()
     face = np.asarray(samples.astronaut())
     photos = [np.ascontiguousarray(np.roll(face, 16 * i, axis=1)) for i in range(people)]
@@ -59,7 +61,7 @@ def crowd(parser: FaceParser, people: int = 16, gate: Gate | None = None, rounds
         before = time.perf_counter()
         try:
             parsing = parse_queue.parse(
-                photos[number], parser, parse_queue.parsing_alone, "whole", gate=gate, log=log
+                photos[number], parser, parse_queue.parsing_alone, "whole", queue=queue, log=log
             )
             wrong.append(not np.array_equal(parsing.mask, expected[number]))
         except Exception:
@@ -88,7 +90,7 @@ def crowd(parser: FaceParser, people: int = 16, gate: Gate | None = None, rounds
             thread.join()
         at_once.append(people / (time.perf_counter() - start))
     times = summarise(spent)
-    return Crowd(
+    return Concurrency(
         people,
         sum(failed),
         sum(wrong),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bisenet.batch.items import Parse
     from bisenet.batch.results_folder import Folder, Outcome
-    from bisenet.images.archives import LeftOut
+    from bisenet.images.archives import SkippedFile
     from bisenet.images.sources import Source
 
 HELP = "Parse photos, folders and zips: an indexed PNG mask, an overlay and regions.csv for each."
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     from bisenet.batch import downloads
     from bisenet.batch.results_folder import Folder
-    from bisenet.images.archives import LeftOut
+    from bisenet.images.archives import SkippedFile
     from bisenet.images.sources import from_paths
     from bisenet.parse_queue import unqueued
     from bisenet.parser import FaceParser
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         )
         for source, outcome in outcomes:
             bar.update()
-            if isinstance(outcome, LeftOut):
+            if isinstance(outcome, SkippedFile):
                 counts["failed"] += 1
                 bar.set_postfix(failed=counts["failed"])
                 tqdm.write(f"{source.name}: {outcome.reason}", file=sys.stderr)
@@ -105,20 +105,20 @@ def run(args: argparse.Namespace) -> int:
 
 def _outcomes(
     sources: Sequence[Source], folder: Folder, parse: Parse, workers: int
-) -> Iterator[tuple[Source, Outcome | LeftOut]]:
+) -> Iterator[tuple[Source, Outcome | SkippedFile]]:
     """What became of each photo, as they end. Threads: the engine lets go of Python's lock."""
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     from bisenet.batch.results_folder import ResultsError
     from bisenet.batch.runner import unforeseen
-    from bisenet.images.archives import ArchiveError, LeftOut
+    from bisenet.images.archives import ArchiveError, SkippedFile
     from bisenet.images.decode import ImageError
 
-    def one(source: Source) -> Outcome | LeftOut:
+    def one(source: Source) -> Outcome | SkippedFile:
         try:
             return folder.finish(source, parse)
         except (ImageError, ArchiveError, ResultsError) as error:
-            return LeftOut(source.name, str(error))
+            return SkippedFile(source.name, str(error))
         except OSError:  # a full disk fails every photo: that ends the run
             raise
         except Exception as error:

@@ -53,7 +53,7 @@ DUPLICATE = 0.3
 
 
 @dataclass(frozen=True)
-class Found:
+class Detection:
     """A face: its aligned crop at ``VERIFY_SIZE``, its parts, and how sure the network is."""
 
     crop: Crop
@@ -77,7 +77,7 @@ class Finder:
         self._detector = shipped_detector() if use_detector else None
         self._cascades = Cascades()
 
-    def find(self, pixels: NDArray[np.uint8], limit: int = 60) -> list[Found]:
+    def find(self, pixels: NDArray[np.uint8], limit: int = 60) -> list[Detection]:
         """Faces in a photo ``(H, W, 3)``, largest first.
 
         Args:
@@ -85,7 +85,7 @@ class Finder:
         """
         return self._detected(pixels, limit) or self._cascaded(pixels, limit)
 
-    def _detected(self, pixels: NDArray[np.uint8], limit: int) -> list[Found]:
+    def _detected(self, pixels: NDArray[np.uint8], limit: int) -> list[Detection]:
         """Faces that the detector proposes, at a first glance and, where need be, a closer one.
 
         The people in a photo stand at comparable distances, so once a face is found, others are
@@ -95,7 +95,7 @@ class Finder:
         if self._detector is None:
             return []
         shape = (pixels.shape[0], pixels.shape[1])
-        found: list[Found] = []
+        found: list[Detection] = []
         refused: list[Crop] = []
         for side in (FIRST_SIDE, FINE_SIDE):
             if side != FIRST_SIDE and not _needs_finer(found, refused, max(shape)):
@@ -114,11 +114,11 @@ class Finder:
                     break
         return found
 
-    def _cascaded(self, pixels: NDArray[np.uint8], limit: int) -> list[Found]:
+    def _cascaded(self, pixels: NDArray[np.uint8], limit: int) -> list[Detection]:
         """Faces that the cascades propose, coarse first; odd poses only where there is no other."""
         shape = (pixels.shape[0], pixels.shape[1])
         gray = cascades.search_image(pixels)
-        found: list[Found] = []
+        found: list[Detection] = []
         seen = 0
         for stage in cascades.STAGES:
             if stage.only_if_none and found:
@@ -134,7 +134,7 @@ class Finder:
             found = unique([*found, *self.verify(pixels, new[:limit])])
         return [f for f in found if f.score >= MIN_CASCADED_SCORE]
 
-    def verify(self, pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Found]:
+    def verify(self, pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Detection]:
         """Those crops that show a face, framed by its eyes and mouth."""
         wide = any(crop.scale < WIDE for crop in crops)
         small = shrunk(pixels, FINE_SIDE) if wide else pixels
@@ -144,7 +144,7 @@ class Finder:
         second = self._look(pixels, [f.crop for f in again], small)
         return settled + [f for f in second if f is not None]
 
-    def frame_box(self, pixels: NDArray[np.uint8], box: Box) -> Found:
+    def frame_box(self, pixels: NDArray[np.uint8], box: Box) -> Detection:
         """The face in a box drawn by hand; the box as it is where no face can be told in it.
 
         Args:
@@ -164,13 +164,13 @@ class Finder:
         ]
         if inside:
             return max(inside, key=lambda f: f.score)
-        return Found(crops[0], None, 0.0)
+        return Detection(crops[0], None, 0.0)
 
     def _look(
         self, pixels: NDArray[np.uint8], crops: Sequence[Crop], small: NDArray[np.uint8]
-    ) -> list[Found | None]:
+    ) -> list[Detection | None]:
         """What the network makes of each crop; ``small`` is the photo, perhaps shrunk."""
-        results: list[Found | None] = []
+        results: list[Detection | None] = []
         shape = (pixels.shape[0], pixels.shape[1])
         for start in range(0, len(crops), VERIFY_BATCH):
             batch = crops[start : start + VERIFY_BATCH]
@@ -183,13 +183,13 @@ class Finder:
                     results.append(None)
                 else:
                     framed = face_crop(marks, VERIFY_SIZE, shape)
-                    results.append(Found(framed, marks, marks.score))
+                    results.append(Detection(framed, marks, marks.score))
         return results
 
 
-def unique(found: Sequence[Found]) -> list[Found]:
+def unique(found: Sequence[Detection]) -> list[Detection]:
     """Each face once, the surest view of it, largest first."""
-    kept: list[Found] = []
+    kept: list[Detection] = []
     for one in sorted(found, key=lambda f: -f.score):
         x, y = one.crop.centre
         if all(
@@ -201,7 +201,7 @@ def unique(found: Sequence[Found]) -> list[Found]:
     return sorted(kept, key=lambda f: -f.crop.side)
 
 
-def _needs_finer(found: Sequence[Found], refused: Sequence[Crop], longer: int) -> bool:
+def _needs_finer(found: Sequence[Detection], refused: Sequence[Crop], longer: int) -> bool:
     """Whether faces may be in the photo that are too small for the detector's first glance.
 
     Args:
@@ -222,7 +222,7 @@ def _crop_of(candidate: Candidate, shape: tuple[int, int]) -> Crop:
     return square_crop(candidate.centre, candidate.side, candidate.turn, VERIFY_SIZE, shape)
 
 
-def _known(crop: Candidate | Crop, found: Sequence[Found]) -> bool:
+def _known(crop: Candidate | Crop, found: Sequence[Detection]) -> bool:
     """Whether a proposed crop lies on a face that was found already."""
     x, y = crop.centre
     return any(

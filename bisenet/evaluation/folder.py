@@ -19,7 +19,7 @@ from bisenet.evaluation.masks import MaskError, pair_ids
 from bisenet.evaluation.metrics import Scores
 from bisenet.evaluation.pairing import Pair, Pairing, pair_up
 from bisenet.geometry.crops import Box
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import MAX_BYTES, ImageError, load_image
 from bisenet.images.folder_tree import look_below
 from bisenet.postprocess.results import Parsing
@@ -43,7 +43,7 @@ class Evaluation:
     looked_at: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 19), np.int64))
     faces: dict[str, int] = field(default_factory=dict)
     per_image: dict[str, float] = field(default_factory=dict)
-    problems: list[LeftOut] = field(default_factory=list)
+    problems: list[SkippedFile] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -97,17 +97,19 @@ def evaluate(
         try:
             truth = _truth(pair, root, labelling)
         except (MaskError, OSError) as error:
-            result.problems.append(LeftOut(pair.mask, _sentence(error)))
+            result.problems.append(SkippedFile(pair.mask, _sentence(error)))
             continue
         try:
             photo = np.asarray(load_image(root / pair.photo))
         except ImageError as error:
-            result.problems.append(LeftOut(pair.photo, str(error)))
+            result.problems.append(SkippedFile(pair.photo, str(error)))
             continue
         if not same_shape(photo.shape[:2], truth.shape):
             (height, width), (h, w) = photo.shape[:2], truth.shape
             result.problems.append(
-                LeftOut(pair.photo, f"The photo has {width} x {height} pixels, its mask {w} x {h}.")
+                SkippedFile(
+                    pair.photo, f"The photo has {width} x {height} pixels, its mask {w} x {h}."
+                )
             )
             continue
         box = None if boxed is None else true_box(truth, photo.shape[:2])

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from bisenet.evaluation.fitting import same_shape
 from bisenet.evaluation.label_mapping import Labelling
 from bisenet.evaluation.pairing import Pair
-from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import (
     UNREADABLE,
     ImageError,
@@ -58,7 +58,7 @@ class Survey:
     """All pairs looked through: the good ones, and a reason for each of the others."""
 
     checked: tuple[Checked, ...]
-    problems: tuple[LeftOut, ...]
+    problems: tuple[SkippedFile, ...]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -80,7 +80,7 @@ def survey(
 ) -> Survey:
     """Decode every mask and read every photo's header; ``place`` is held while one is decoded."""
     checked: list[Checked] = []
-    problems: list[LeftOut] = []
+    problems: list[SkippedFile] = []
     for done, pair in enumerate(pairs):
         if stop():
             break
@@ -89,17 +89,17 @@ def survey(
             with place(read(pair.mask)):
                 ids = pair_ids(pair, read)
         except (MaskError, ArchiveError) as error:
-            problems.append(LeftOut(pair.mask, str(error)))
+            problems.append(SkippedFile(pair.mask, str(error)))
             continue
         try:
             size = upright_size(read(pair.photo))
         except (ImageError, ArchiveError) as error:
-            problems.append(LeftOut(pair.photo, str(error)))
+            problems.append(SkippedFile(pair.photo, str(error)))
             continue
         height, width = ids.shape
         if not same_shape(size, (width, height)):
             problems.append(
-                LeftOut(
+                SkippedFile(
                     pair.photo,
                     f"The photo has {size[0]} x {size[1]} pixels, its mask {width} x {height}.",
                 )
@@ -112,17 +112,17 @@ def survey(
 
 def split_by_ids(
     checked: Sequence[Checked], labelling: Labelling
-) -> tuple[list[Checked], list[LeftOut]]:
+) -> tuple[list[Checked], list[SkippedFile]]:
     """Pairs whose ids all mean something under a labelling, and the others with their ids."""
     good: list[Checked] = []
-    problems: list[LeftOut] = []
+    problems: list[SkippedFile] = []
     for one in checked:
         unknown = () if one.pair.parts else labelling.unknown(one.counts)
         if unknown:
             shown = ", ".join(str(i) for i in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
             ids, are = ("Id", "is") if len(unknown) == 1 else ("Ids", "are")
             reason = f"{ids} {shown} {are} no class here. Choose a mapping to say what they mean."
-            problems.append(LeftOut(one.pair.mask, reason))
+            problems.append(SkippedFile(one.pair.mask, reason))
         else:
             good.append(one)
     return good, problems

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from bisenet.classes import BY_NAME
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS
 
 PHOTO_FOLDERS = frozenset(
@@ -68,7 +68,7 @@ class Pairing:
     """
 
     pairs: tuple[Pair, ...]
-    problems: tuple[LeftOut, ...]
+    problems: tuple[SkippedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def pair_up(names: Iterable[str]) -> Pairing:
         names: paths with ``/``, or bare file names.
     """
     files: list[_Named] = []
-    problems: list[LeftOut] = []
+    problems: list[SkippedFile] = []
     read = [(name, _read_name(name)) for name in names]
     photos = {one.key for _, one in read if one.role == "photo"}
     for name, one in read:
@@ -94,9 +94,9 @@ def pair_up(names: Iterable[str]) -> Pairing:
         if one.role == "mask" and unshortened in photos:
             one = _Named(name, unshortened, "mask")
         if one.role == "mask" and _suffix(name) not in MASK_EXTENSIONS:
-            problems.append(LeftOut(name, _lossy(name)))
+            problems.append(SkippedFile(name, _lossy(name)))
         elif _suffix(name) not in EXTENSIONS:
-            problems.append(LeftOut(name, "It is neither a photo nor a mask that can be read."))
+            problems.append(SkippedFile(name, "It is neither a photo nor a mask that can be read."))
         else:
             files.append(one)
     exact, rest = _split(_grouped(files))
@@ -115,7 +115,7 @@ def pair_up(names: Iterable[str]) -> Pairing:
         mask = one.role == "mask" or (
             one.role == "either" and masks_are_png and _suffix(one.name) in MASK_EXTENSIONS
         )
-        problems.append(LeftOut(one.name, f"No {'photo' if mask else 'mask'} has its name."))
+        problems.append(SkippedFile(one.name, f"No {'photo' if mask else 'mask'} has its name."))
     pairs.sort(key=lambda pair: _natural(pair.key))
     return Pairing(tuple(pairs), tuple(problems))
 
@@ -166,16 +166,16 @@ def _split(groups: Iterable[list[_Named]]) -> tuple[list[list[_Named]], list[lis
     return whole, rest
 
 
-def _pairs_of(groups: Iterable[Sequence[_Named]]) -> tuple[list[Pair], list[LeftOut]]:
+def _pairs_of(groups: Iterable[Sequence[_Named]]) -> tuple[list[Pair], list[SkippedFile]]:
     pairs: list[Pair] = []
-    problems: list[LeftOut] = []
+    problems: list[SkippedFile] = []
     for group in groups:
         photos = [one for one in group if one.role != "mask"]
         masks = [one for one in group if one.role == "mask"]
         pairs.append(Pair(photos[0].key, photos[0].name, masks[0].name))
         for several, what in ((photos, "photo"), (masks, "mask")):
             problems += [
-                LeftOut(one.name, f"Another {what} has the same name; that one is used.")
+                SkippedFile(one.name, f"Another {what} has the same name; that one is used.")
                 for one in several[1:]
             ]
     return pairs, problems

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bisenet.evaluation import scoring
 from bisenet.evaluation.label_mapping import Labelling
 from bisenet.evaluation.masks import Checked, Read, true_classes
-from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import Photo
 from bisenet.parse_queue import Parse as Parse
 from bisenet.parser import FramingName, Parsing
@@ -47,7 +47,7 @@ class Outcome:
 
     contestants: tuple[Contestant, ...]
     photos: tuple[scoring.ScoredPhoto, ...]
-    problems: tuple[LeftOut, ...]
+    problems: tuple[SkippedFile, ...]
     framing: FramingName
     labels: str
     seconds: float
@@ -82,23 +82,23 @@ def evaluate(
         stop: asked before each photo.
     """
     photos: list[scoring.ScoredPhoto] = []
-    problems: list[LeftOut] = []
+    problems: list[SkippedFile] = []
     began = time.monotonic()
     stopped = False
     for done, one in enumerate(checked):
         if stop():
             stopped = True
-            problems += [LeftOut(rest.pair.photo, _STOPPED) for rest in checked[done:]]
+            problems += [SkippedFile(rest.pair.photo, _STOPPED) for rest in checked[done:]]
             break
         elapsed = time.monotonic() - began
         progress(done / len(checked), progress_line(done, len(checked), elapsed))
         try:
             photos.append(_score(one, read, labelling, [parse for _, parse in contestants]))
         except Cancelled:  # while it waited for its turn; the next look at ``stop`` ends the run
-            problems.append(LeftOut(one.pair.photo, _STOPPED))
+            problems.append(SkippedFile(one.pair.photo, _STOPPED))
         except (ValueError, OSError, MemoryError, RuntimeError) as error:
             name = one.pair.mask if isinstance(error, ArchiveError) else one.pair.photo
-            problems.append(LeftOut(name, str(error) or "There is not enough memory for it."))
+            problems.append(SkippedFile(name, str(error) or "There is not enough memory for it."))
     return Outcome(
         contestants=tuple(contestant for contestant, _ in contestants),
         photos=tuple(photos),

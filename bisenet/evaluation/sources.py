@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
 
-from bisenet.images.archives import Archive, ArchiveError, LeftOut
+from bisenet.images.archives import Archive, ArchiveError, SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES
 
 # All files that a person brings at a time; they stay in memory while their session lasts.
@@ -30,11 +30,11 @@ class Files:
 
     def __init__(self, brought: Iterable[tuple[str, bytes]]):
         files = list(brought)
-        self.problems: list[LeftOut] = []
+        self.problems: list[SkippedFile] = []
         self.nbytes = sum(len(data) for _, data in files)
         self._readers: dict[str, Reader] = {}
         if self.nbytes > MAX_TOTAL_BYTES:
-            self.problems.append(LeftOut("All files", _too_large(self.nbytes)))
+            self.problems.append(SkippedFile("All files", _too_large(self.nbytes)))
             return
         for name, data in files:
             if PurePosixPath(name).suffix.lower() == ".zip":
@@ -60,7 +60,7 @@ class Files:
         try:
             archive = Archive.open(data, EXTENSIONS)
         except ArchiveError as error:
-            self.problems.append(LeftOut(name, str(error)))
+            self.problems.append(SkippedFile(name, str(error)))
             self.problems.extend(error.refused)
             return
         self.problems.extend(archive.refused)
@@ -70,17 +70,17 @@ class Files:
 
     def _add_file(self, name: str, data: bytes) -> None:
         if not data:
-            self.problems.append(LeftOut(name, "The file is empty (0 bytes)."))
+            self.problems.append(SkippedFile(name, "The file is empty (0 bytes)."))
         elif len(data) > MAX_BYTES:
             size = f"{len(data) / 2**20:.0f} MB; the limit is {MAX_BYTES // 2**20} MB"
-            self.problems.append(LeftOut(name, f"It has {size}. Save a smaller copy."))
+            self.problems.append(SkippedFile(name, f"It has {size}. Save a smaller copy."))
         else:
             self._add(name, lambda: data)
 
     def _add(self, name: str, reader: Reader) -> None:
         if name in self._readers:
             self.problems.append(
-                LeftOut(
+                SkippedFile(
                     name,
                     "Two files have this name; the first one is used. Bring a folder or a zip, "
                     "where photos and masks lie apart.",
@@ -92,7 +92,7 @@ class Files:
     def _drop_beyond_limit(self) -> None:
         if len(self._readers) > MAX_FILES:
             self.problems.append(
-                LeftOut(
+                SkippedFile(
                     "All files",
                     f"There are {len(self._readers):,}; the limit is {MAX_FILES:,}. "
                     "Divide them into several sets.",

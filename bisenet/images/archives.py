@@ -63,7 +63,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedFile:
     """A file, here an entry of a zip, that takes no part; ``reason`` is a sentence for people."""
 
     name: str
@@ -76,7 +76,7 @@ class ArchiveError(ValueError):
     ``refused`` names the entries that were refused, where that is why.
     """
 
-    def __init__(self, message: str, refused: tuple[LeftOut, ...] = ()):
+    def __init__(self, message: str, refused: tuple[SkippedFile, ...] = ()):
         super().__init__(message)
         self.refused = refused
 
@@ -92,7 +92,7 @@ class Archive:
     def __init__(self, opened: zipfile.ZipFile, accept: Collection[str]):
         self._zip = opened
         self._infos: dict[str, zipfile.ZipInfo] = {}
-        refused: list[LeftOut] = []
+        refused: list[SkippedFile] = []
         suffixes = {suffix.lower().lstrip(".") for suffix in accept}
         for info in opened.infolist():
             if _is_folder(info):
@@ -104,7 +104,7 @@ class Archive:
             if not reason and name in self._infos:
                 reason = "Another file of this name stands in the zip; the first one is used."
             if reason:
-                refused.append(LeftOut(_showable(name), reason))
+                refused.append(SkippedFile(_showable(name), reason))
             else:
                 self._infos[name] = info
         self.refused = tuple(refused)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bisenet.images.archives import LeftOut, is_junk
+from bisenet.images.archives import SkippedFile, is_junk
 from bisenet.images.decode import EXTENSIONS
 
 # A photo's folder of results: the mark is written last, the unfinished mark first.
@@ -27,8 +27,8 @@ class Tree:
     """
 
     photos: tuple[Path, ...]
-    skipped: tuple[LeftOut, ...]
-    unreadable: tuple[LeftOut, ...]
+    skipped: tuple[SkippedFile, ...]
+    unreadable: tuple[SkippedFile, ...]
 
 
 def look_below(folder: Path) -> Tree:
@@ -41,13 +41,13 @@ def look_below(folder: Path) -> Tree:
     others: list[str] = []
     zips: list[str] = []
     links: list[str] = []
-    unreadable: list[LeftOut] = []
+    unreadable: list[SkippedFile] = []
     results = 0
 
     def cannot(error: OSError) -> None:
         reason = error.strerror or "unreadable"
         where = spoken(error.filename or folder)
-        unreadable.append(LeftOut(where, f"This folder cannot be opened: {reason}."))
+        unreadable.append(SkippedFile(where, f"This folder cannot be opened: {reason}."))
 
     for where, folders, files in os.walk(folder, onerror=cannot):
         here = Path(where)
@@ -75,7 +75,7 @@ def look_below(folder: Path) -> Tree:
     if results:
         files_are = "file of earlier results is" if results == 1 else "files of earlier results are"
         said.append(f"{results:,} {files_are} skipped.")
-    skipped = tuple(LeftOut(spoken(folder), text) for text in said if text)
+    skipped = tuple(SkippedFile(spoken(folder), text) for text in said if text)
     return Tree(tuple(sorted(photos)), skipped, tuple(unreadable))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from bisenet.images.archives import Archive, ArchiveError, LeftOut, Member
+from bisenet.images.archives import Archive, ArchiveError, Member, SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, ImageError, display_name
 from bisenet.images.folder_tree import look_below, spoken
 
@@ -41,8 +41,8 @@ class Intake:
     """
 
     sources: tuple[Source, ...]
-    refused: tuple[LeftOut, ...]
-    skipped: tuple[LeftOut, ...] = ()
+    refused: tuple[SkippedFile, ...]
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 def from_files(
@@ -58,14 +58,16 @@ def from_files(
         max_bytes: of all files together; those beyond are refused.
     """
     sources: list[Source] = []
-    refused: list[LeftOut] = []
+    refused: list[SkippedFile] = []
     names = Names()
     total = 0
     for name, file in files:
         total += file.seek(0, 2)
         if total > max_bytes:
             refused.append(
-                LeftOut(name, f"More than {_size(max_bytes)} in all. Put it into another batch.")
+                SkippedFile(
+                    name, f"More than {_size(max_bytes)} in all. Put it into another batch."
+                )
             )
         elif is_zip(name):
             inside, bad = _of_zip(name, file)
@@ -75,7 +77,7 @@ def from_files(
             sources.append(Source(names.free(display_name(name)), _reader(file)))
     for source in sources[max_photos:]:
         refused.append(
-            LeftOut(source.name, f"More than {max_photos:,} photos. Put it into another batch.")
+            SkippedFile(source.name, f"More than {max_photos:,} photos. Put it into another batch.")
         )
     return Intake(tuple(sources[:max_photos]), tuple(refused))
 
@@ -88,8 +90,8 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
         stack: closes the zips.
     """
     sources: dict[str, Source] = {}
-    refused: list[LeftOut] = []
-    skipped: list[LeftOut] = []
+    refused: list[SkippedFile] = []
+    skipped: list[SkippedFile] = []
     for path in paths:
         found: list[Source] = []
         name = spoken(path)
@@ -105,7 +107,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
                 file = stack.enter_context(path.open("rb"))
             except OSError as error:
                 reason = error.strerror or "unreadable"
-                refused.append(LeftOut(name, f"It cannot be opened: {reason}."))
+                refused.append(SkippedFile(name, f"It cannot be opened: {reason}."))
                 continue
             inside, bad = _of_zip(name, file)
             found += [replace(s, name=f"{name}/{s.name}", place=s.name) for s in inside]
@@ -151,16 +153,16 @@ def fitting(part: str) -> str:
     return f"{start}-{hashlib.sha256(encoded).hexdigest()[:8]}"
 
 
-def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[LeftOut]]:
+def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[SkippedFile]]:
     """A zip's photos under their paths inside, and what was refused under the zip's name too."""
     try:
         archive = Archive.open(file, EXTENSIONS)
     except ArchiveError as error:
-        refused = [LeftOut(f"{name}: {one.name}", one.reason) for one in error.refused]
-        return [], [LeftOut(name, str(error)), *refused]
+        refused = [SkippedFile(f"{name}: {one.name}", one.reason) for one in error.refused]
+        return [], [SkippedFile(name, str(error)), *refused]
     return (
         [Source(m.name, _member_reader(archive, m)) for m in archive.members],
-        [LeftOut(f"{name}: {one.name}", one.reason) for one in archive.refused],
+        [SkippedFile(f"{name}: {one.name}", one.reason) for one in archive.refused],
     )
 
 

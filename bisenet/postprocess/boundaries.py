@@ -16,7 +16,7 @@ MIXED = 255
 
 
 @dataclass(frozen=True, eq=False)
-class Seams:
+class BoundaryCells:
     """The M cells of a surface in which labels change, ready to be read at any point.
 
     In most of them two classes meet and no other class can win inside: the sign of one bilinear
@@ -44,7 +44,7 @@ class Seams:
     @classmethod
     def of(
         cls, at: NDArray[np.float32], winners: NDArray[np.uint8], cell: NDArray[np.int64]
-    ) -> Seams:
+    ) -> BoundaryCells:
         """From the cells' corners.
 
         Args:

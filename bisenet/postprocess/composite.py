@@ -11,12 +11,12 @@ from bisenet.geometry.affine import Rect, within
 from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop
-from bisenet.postprocess.logits import Surface
+from bisenet.postprocess.logits import LogitGrid
 from bisenet.postprocess.results import Face, face_extent, head_confidence, own_labels, spread
 
 
 @dataclass
-class Canvas:
+class Composite:
     """The photo's composite while faces are painted on it.
 
     Attributes:
@@ -107,13 +107,13 @@ class _Layer:
 
     @classmethod
     def of(cls, logits: NDArray[np.float32], crop: Crop, disputed: bool) -> _Layer:
-        surface = Surface(logits, crop.size)
-        labels, take = resample.label_window(surface, crop.matrix, crop.window)
-        sure = resample.warp_plane(surface.confidence, surface, crop.matrix, crop.window)
+        logit_grid = LogitGrid(logits, crop.size)
+        labels, take = resample.label_window(logit_grid, crop.matrix, crop.window)
+        sure = resample.warp_plane(logit_grid.confidence, logit_grid, crop.matrix, crop.window)
         claim = np.zeros((0, 0), np.uint8)
         if disputed:
-            plane = surface.confidence * _middle_weight(surface.samples)
-            held = resample.warp_plane(plane, surface, crop.matrix, crop.window)
+            plane = logit_grid.confidence * _middle_weight(logit_grid.samples)
+            held = resample.warp_plane(plane, logit_grid, crop.matrix, crop.window)
             claim = np.round(held * 255).astype(np.uint8)
         return cls(crop.window, labels, take, sure, claim)
 

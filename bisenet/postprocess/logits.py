@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.postprocess.boundaries import MIXED, Seams, classes, winners
+from bisenet.postprocess.boundaries import MIXED, BoundaryCells, classes, winners
 
 # Samples of the surface between two of the network's own, along each axis.
 FINENESS = 4
@@ -75,7 +75,7 @@ def winning_probability(
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class LogitGrid:
     """The logits of a crop as a bilinear surface with ``n`` samples a side.
 
     Attributes:
@@ -114,12 +114,12 @@ class Surface:
         return self._divided[0]
 
     @property
-    def seams(self) -> Seams:
+    def boundary(self) -> BoundaryCells:
         """The cells in which labels change."""
         return self._divided[1]
 
     @cached_property
-    def _divided(self) -> tuple[NDArray[np.uint8], Seams]:
+    def _divided(self) -> tuple[NDArray[np.uint8], BoundaryCells]:
         return self.divide(np.flatnonzero(self._patches == MIXED))
 
     @cached_property
@@ -132,14 +132,14 @@ class Surface:
         return classes(self._winners)
 
     @cached_property
-    def patch_seams(self) -> Seams:
+    def patch_seams(self) -> BoundaryCells:
         """The patches in which labels change; a patch holds ``FINENESS ** 2`` of the cells."""
         patch = np.flatnonzero(self._patches == MIXED)
         corner = self._corners(patch)
         flat = self.coarse.reshape(len(self.coarse), -1)
-        return Seams.of(np.take(flat, corner, axis=1), self._winners.ravel()[corner], patch)
+        return BoundaryCells.of(np.take(flat, corner, axis=1), self._winners.ravel()[corner], patch)
 
-    def divide(self, patch: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Seams]:
+    def divide(self, patch: NDArray[np.int64]) -> tuple[NDArray[np.uint8], BoundaryCells]:
         """The cells, only some patches ``(K,)`` looked into, and those in which labels change.
 
         Returns:
@@ -161,7 +161,7 @@ class Surface:
         cell = (rows[number] * FINENESS + y) * (self.samples - 1) + columns[number] * FINENESS + x
         at = (y * side + x + np.array([[0], [1], [side], [side + 1]])) * len(patch) + number
         flat = fine.reshape(len(fine), -1)
-        return cells, Seams.of(np.take(flat, at, axis=1), inner.ravel()[at], cell)
+        return cells, BoundaryCells.of(np.take(flat, at, axis=1), inner.ravel()[at], cell)
 
     def _corners(self, patch: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which of the network's samples are the corners of patches ``(K,)``, ``(4, K)``."""
@@ -173,7 +173,7 @@ class Surface:
     def _seam_of(self) -> NDArray[np.int32]:
         """The number of each cell among the seams; -1 where no label changes."""
         number = np.full(self.cells.size, -1, np.int32)
-        number[self.seams.cell] = np.arange(len(self.seams.cell))
+        number[self.boundary.cell] = np.arange(len(self.boundary.cell))
         return number
 
     def labels_at(self, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -184,7 +184,7 @@ class Surface:
         np.minimum(j, last, out=j)
         cell = j * np.int32(last + 1) + i
         seam = np.take(self._seam_of, cell)
-        labels = self.seams.labels(seam, u - i, v - j)
+        labels = self.boundary.labels(seam, u - i, v - j)
         # A position on the rim between two cells may have been rounded into the calm one.
         calm = np.flatnonzero(seam < 0)
         labels[calm] = self.cells.ravel()[cell[calm]]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bisenet.geometry.affine import Rect, from_part, from_shrunk
 from bisenet.geometry.warp import warp
 from bisenet.postprocess.boundaries import MIXED
-from bisenet.postprocess.logits import Surface
+from bisenet.postprocess.logits import LogitGrid
 
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 STRIP_PIXELS = 1 << 20
@@ -26,7 +26,7 @@ FINE_PIXELS = 3
 
 
 def label_window(
-    surface: Surface, matrix: NDArray[np.float64], window: Rect
+    logit_grid: LogitGrid, matrix: NDArray[np.float64], window: Rect
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Label every pixel of a photo's window that a crop covers.
 
@@ -39,11 +39,11 @@ def label_window(
         Labels ``(h, w)``, background where the crop does not reach, and where it does.
     """
     x, y, width, height = window
-    to_cells = _to_samples(surface, matrix, (x, y))
+    to_cells = _to_samples(logit_grid, matrix, (x, y))
     # The nearest cell: cell i lies between samples i and i + 1, so its centre is at i + 0.5.
     nearest = to_cells.copy()
     nearest[:, 2] -= 0.5
-    last = surface.samples - 1
+    last = logit_grid.samples - 1
     labels = np.empty((height, width), np.uint8)
     rows = max(1, STRIP_PIXELS // max(width, 1))
     for top in range(0, height, rows):
@@ -51,13 +51,13 @@ def label_window(
         here = nearest.copy()
         here[:, 2] += here[:, 1] * top
         strip[:] = warp(
-            surface.cells, here, (width, strip.shape[0]), cv2.INTER_NEAREST, value=_OUTSIDE
+            logit_grid.cells, here, (width, strip.shape[0]), cv2.INTER_NEAREST, value=_OUTSIDE
         )
         mixed = np.flatnonzero(strip == MIXED)
         ys, xs = np.divmod(mixed, width)
         ys += top
         u, v = (np.clip(a * xs + b * ys + c, 0, last).astype(np.float32) for a, b, c in to_cells)
-        strip.ravel()[mixed] = surface.labels_at(u, v)
+        strip.ravel()[mixed] = logit_grid.labels_at(u, v)
     covered = labels != _OUTSIDE
     labels[~covered] = 0
     return labels, covered
@@ -65,13 +65,13 @@ def label_window(
 
 def warp_plane(
     plane: NDArray[np.float32],
-    surface: Surface,
+    logit_grid: LogitGrid,
     matrix: NDArray[np.float64],
     window: Rect,
 ) -> NDArray[np.float32]:
     """Values at a surface's samples ``(n, n)`` read at every pixel of a window, ``(h, w)``."""
     x, y, width, height = window
-    to_samples = _to_samples(surface, matrix, (x, y))
+    to_samples = _to_samples(logit_grid, matrix, (x, y))
     # Enlarging is several times quicker than warping: warp to a few pixels for each sample.
     apart = 1 / max(float(np.hypot(*to_samples[:, 0])), 1e-6)
     every = max(1, int(min(apart / FINE_PIXELS, width, height)))
@@ -88,7 +88,7 @@ def warp_plane(
 
 
 def _to_samples(
-    surface: Surface, matrix: NDArray[np.float64], origin: tuple[int, int]
+    logit_grid: LogitGrid, matrix: NDArray[np.float64], origin: tuple[int, int]
 ) -> NDArray[np.float64]:
     """From pixels of a window that begins at ``origin`` to positions among the samples."""
-    return from_part(matrix, origin) / surface.step
+    return from_part(matrix, origin) / logit_grid.step

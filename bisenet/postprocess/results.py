@@ -17,7 +17,7 @@ from bisenet.engines import EngineInfo
 from bisenet.geometry.affine import Rect, within
 from bisenet.geometry.crops import Box, Crop, Point
 from bisenet.postprocess import resample
-from bisenet.postprocess.logits import Surface, softmax
+from bisenet.postprocess.logits import LogitGrid, softmax
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 _PlaneOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -124,11 +124,11 @@ class Parsing:
         """A plane of every view's probabilities, each where its view decides, ``(H, W)``."""
         result = np.full(self.mask.shape, beyond, np.float32)
         for view in self.views:
-            surface = Surface(view.logits.astype(np.float32), view.crop.size)
-            plane = plane_of(softmax(surface.logits))
+            logit_grid = LogitGrid(view.logits.astype(np.float32), view.crop.size)
+            plane = plane_of(softmax(logit_grid.logits))
             here = within(view.window)
             values = resample.warp_plane(
-                np.ascontiguousarray(plane), surface, view.crop.matrix, view.window
+                np.ascontiguousarray(plane), logit_grid, view.crop.matrix, view.window
             )
             np.copyto(result[here], values, where=self.owner[here] == view.id)
         return result

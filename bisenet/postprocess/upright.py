@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from bisenet.postprocess.boundaries import Seams
-from bisenet.postprocess.logits import FINENESS, Surface, winning_probability
+from bisenet.postprocess.boundaries import BoundaryCells
+from bisenet.postprocess.logits import FINENESS, LogitGrid, winning_probability
 
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 BLOCK_PIXELS = 1 << 20
@@ -42,22 +42,22 @@ def read_whole(
     """
     with ThreadPoolExecutor(1) as second:
         confidence = second.submit(_confidence, logits, size, matrix, shape)
-        return _labels(Surface(logits, size), matrix, shape), confidence.result()
+        return _labels(LogitGrid(logits, size), matrix, shape), confidence.result()
 
 
 def _labels(
-    surface: Surface, matrix: NDArray[np.float64], shape: tuple[int, int]
+    logit_grid: LogitGrid, matrix: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    frame = _Frame.of(surface, matrix, shape, FINENESS)
-    patches = _Frame.of(surface, matrix, shape, 1)
+    frame = _Frame.of(logit_grid, matrix, shape, FINENESS)
+    patches = _Frame.of(logit_grid, matrix, shape, 1)
     if max(patches.rows.count.max(), patches.columns.count.max()) > PATCH_PIXELS:
-        labels = frame.calm(surface.cells)
-        frame.put(labels, surface.seams)
+        labels = frame.calm(logit_grid.cells)
+        frame.put(labels, logit_grid.boundary)
     else:
-        seams = surface.patch_seams
-        cells, finer = surface.divide(seams.cell[~seams.plain])
+        boundary = logit_grid.patch_seams
+        cells, finer = logit_grid.divide(boundary.cell[~boundary.plain])
         labels = frame.calm(cells)
-        patches.put(labels, seams, seams.plain)
+        patches.put(labels, boundary, boundary.plain)
         frame.put(labels, finer)
     return labels
 
@@ -96,11 +96,15 @@ class _Frame:
 
     @classmethod
     def of(
-        cls, surface: Surface, matrix: NDArray[np.float64], shape: tuple[int, int], fineness: int
+        cls,
+        logit_grid: LogitGrid,
+        matrix: NDArray[np.float64],
+        shape: tuple[int, int],
+        fineness: int,
     ) -> _Frame:
         """Where a patch of the surface has ``fineness`` cells a side."""
-        cells = (surface.coarse.shape[-1] - 1) * fineness
-        (across, _, x), (_, down, y) = matrix * cells / (surface.size - 1)
+        cells = (logit_grid.coarse.shape[-1] - 1) * fineness
+        (across, _, x), (_, down, y) = matrix * cells / (logit_grid.size - 1)
         return cls(_Axis.of(shape[0], down, y, cells), _Axis.of(shape[1], across, x, cells))
 
     def calm(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -110,11 +114,11 @@ class _Frame:
     def put(
         self,
         labels: NDArray[np.uint8],
-        seams: Seams,
+        boundary: BoundaryCells,
         which: NDArray[np.bool_] | None = None,
     ) -> None:
         """Set the labels within seams, or those of them that ``which`` holds."""
-        down, across = np.divmod(seams.cell, len(self.columns.count))
+        down, across = np.divmod(boundary.cell, len(self.columns.count))
         heights, widths = self.rows.count[down], self.columns.count[across]
         wanted = (heights > 0) & (widths > 0)
         if which is not None:
@@ -123,24 +127,24 @@ class _Frame:
             seam = np.flatnonzero(wanted & (heights == height) & (widths == width))
             step = max(1, BLOCK_PIXELS // max(1, height * width))
             for start in range(0, len(seam), step):
-                self._put_alike(labels, seams, seam[start : start + step], (height, width))
+                self._put_alike(labels, boundary, seam[start : start + step], (height, width))
 
     def _put_alike(
         self,
         labels: NDArray[np.uint8],
-        seams: Seams,
+        boundary: BoundaryCells,
         seam: NDArray[np.intp],
         extent: tuple[int, int],
     ) -> None:
         """Set the labels within some seams that all hold ``extent`` pixels, rows and columns."""
-        down, across = np.divmod(seams.cell[seam], len(self.columns.count))
+        down, across = np.divmod(boundary.cell[seam], len(self.columns.count))
         y, x = self.rows.first[down], self.columns.first[across]
         # The seams last: numpy is quickest along a long last axis.
         fv = self.rows.fraction[y + np.arange(extent[0])[:, None, None]]
         fu = self.columns.fraction[x + np.arange(extent[1])[:, None]]
         # Blocks that begin at each pixel; the last ones lie beyond the photo and are not written.
         blocks = as_strided(labels, (*labels.shape, *extent), 2 * labels.strides)
-        blocks[y, x] = seams.labels(seam, fu, fv).transpose(2, 0, 1)
+        blocks[y, x] = boundary.labels(seam, fu, fv).transpose(2, 0, 1)
 
 
 def _confidence(

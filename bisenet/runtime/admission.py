@@ -22,7 +22,7 @@ RUNNING, WAITING = 2, 32
 LOOK_SECONDS = 1.0
 
 
-class GateFull(RuntimeError):
+class QueueFull(RuntimeError):
     """As many people as allowed are waiting already; the message is a sentence for people."""
 
 
@@ -45,7 +45,7 @@ class _Ticket:
         self.moved = time.monotonic()
 
 
-class Gate:
+class ParseQueue:
     """Admits ``max_running`` at a time, lets ``max_waiting`` wait, refuses the rest.
 
     Two at a time by default: one is decoded and labelled, which takes one core, while the other's
@@ -132,7 +132,7 @@ class Gate:
             free = self.max_waiting - len(self._queue)
             own = sum(other.client == ticket.client for other in self._queue)
             if free <= 0 or (ticket.client and own >= free):
-                raise GateFull(
+                raise QueueFull(
                     f"{len(self._inside)} photos are being parsed and {len(self._queue)} wait. "
                     "Try again in a moment."
                 )
@@ -190,7 +190,7 @@ class Gate:
                 ticket.news.set()
 
 
-def gate_from_environment() -> Gate:
+def gate_from_environment() -> ParseQueue:
     """A gate of the size that the environment sets: by default 2 at a time, 32 waiting.
 
     Raises:
@@ -208,11 +208,11 @@ def gate_from_environment() -> Gate:
             raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
         if sizes[name] < least:
             raise ValueError(f"{name} must be at least {least}, not {text}.")
-    return Gate(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
+    return ParseQueue(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
 
 
 @cache
-def process_gate() -> Gate:
+def process_queue() -> ParseQueue:
     """The one gate of this process, made on first use: pages and the API queue together.
 
     Raises:

@@ -25,7 +25,7 @@ from bisenet.images.decode import MAX_BYTES, ImageError, Photo
 from bisenet.measure.regions import measure_regions
 from bisenet.output import encode
 from bisenet.parser import FRAMINGS, Parsing
-from bisenet.runtime.admission import GateFull
+from bisenet.runtime.admission import QueueFull
 from bisenet.serving.bodies import TooSlow
 from bisenet.serving.clients import client_of
 from bisenet.serving.forms import FormError, Upload, read_form
@@ -75,9 +75,9 @@ class ParseRoute:
         self._models = models
         self._metrics = metrics
         self._body_seconds = body_seconds
-        gate = lifecycle.gate
+        queue = lifecycle.queue
         # Threads of its own: requests that wait here must not keep the dashboard's files waiting.
-        self._pool = ThreadPoolExecutor(gate.max_running + gate.max_waiting, "parse")
+        self._pool = ThreadPoolExecutor(queue.max_running + queue.max_waiting, "parse")
         self._mean_seconds = 0.5
 
     async def __call__(self, request: Request) -> Response:
@@ -120,7 +120,7 @@ class ParseRoute:
                     )
                 with upload:
                     answer = await self._run(request, upload, client)
-        except (Busy, GateFull) as error:
+        except (Busy, QueueFull) as error:
             message = str(error) or "Too many photos are on their way. Try again in a moment."
             seconds = self._retry_after()
             if self._lifecycle.shares.promise(client, seconds):
@@ -182,12 +182,12 @@ class ParseRoute:
             still_wanted=still_wanted,
             caller="api",
             client=client,
-            gate=self._lifecycle.gate,
+            queue=self._lifecycle.queue,
         )
 
     def _retry_after(self) -> int:
-        gate = self._lifecycle.gate
-        seconds = self._mean_seconds * (gate.waiting + gate.running) / gate.max_running
+        queue = self._lifecycle.queue
+        seconds = self._mean_seconds * (queue.waiting + queue.running) / queue.max_running
         return min(60, max(1, math.ceil(seconds)))
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bisenet.runtime.admission import Gate
+from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.fairness import Shares
 
 
@@ -24,10 +24,10 @@ class Lifecycle:
     """
 
     def __init__(
-        self, gate: Gate, stall_seconds: float = 60.0, stall_seconds_draining: float = 10.0
+        self, queue: ParseQueue, stall_seconds: float = 60.0, stall_seconds_draining: float = 10.0
     ):
-        self.gate = gate
-        self.shares = Shares(gate.max_running + gate.max_waiting)
+        self.queue = queue
+        self.shares = Shares(queue.max_running + queue.max_waiting)
         self._stall_seconds = stall_seconds
         self._stall_seconds_draining = min(stall_seconds, stall_seconds_draining)
         self._loaded = False
@@ -63,18 +63,18 @@ class Lifecycle:
     @property
     def stalled(self) -> bool:
         """Whether a parse hangs: its place is lost until the process is started again."""
-        return self.gate.stalled_seconds >= self._stall_seconds
+        return self.queue.stalled_seconds >= self._stall_seconds
 
     @property
     def stuck(self) -> bool:
         """Whether all parses that run hang, so that nothing which waits will ever have its turn."""
         limit = self._stall_seconds_draining if self.draining else self._stall_seconds
-        return self.gate.running > 0 and self.gate.stuck(limit)
+        return self.queue.running > 0 and self.queue.stuck(limit)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is parsed and nothing waits, from the API or from a page."""
-        return not (self.shares.taken or self.gate.running or self.gate.waiting)
+        return not (self.shares.taken or self.queue.running or self.queue.waiting)
 
     def loaded(self) -> None:
         """The weights are verified and the engine is warm."""

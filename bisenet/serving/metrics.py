@@ -58,21 +58,21 @@ class Metrics:
         self.script_errors = Counter(
             "bisenet_script_errors", "Uncaught errors of the dashboard.", registry=self.registry
         )
-        gate = lifecycle.gate
+        queue = lifecycle.queue
         for name, text, value in (
             ("ready", "1 when new work is welcome.", lambda: float(lifecycle.ready)),
-            ("queue_running", "Parses that run.", lambda: float(gate.running)),
-            ("queue_waiting", "Parses that wait: the queue's depth.", lambda: float(gate.waiting)),
-            ("queue_limit", "Parses that may wait.", lambda: float(gate.max_waiting)),
+            ("queue_running", "Parses that run.", lambda: float(queue.running)),
+            ("queue_waiting", "Parses that wait: the queue's depth.", lambda: float(queue.waiting)),
+            ("queue_limit", "Parses that may wait.", lambda: float(queue.max_waiting)),
             (
                 "queue_running_limit",
                 "Parses that may run at a time.",
-                lambda: float(gate.max_running),
+                lambda: float(queue.max_running),
             ),
             (
                 "parse_stalled_seconds",
                 "Since the running parse that has stood still longest last made progress; 0: none.",
-                lambda: gate.stalled_seconds,
+                lambda: queue.stalled_seconds,
             ),
             ("sessions", "Browsers that are connected to the dashboard.", active_sessions),
         ):

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from bisenet.batch.runner import Batch
 from bisenet.dashboard.batch import page_state
-from bisenet.dashboard.batch.page_state import Desk
+from bisenet.dashboard.batch.page_state import PageState
 from tests.conftest import LABELLED, needs_labelled_faces
 
 WAIT_S = 120
@@ -44,8 +44,8 @@ def begin(at: AppTest, *files: tuple[str, bytes], framing: str = "whole") -> App
     return at
 
 
-def desk_of(at: AppTest) -> Desk:
-    desk: Desk = at.session_state["batch_desk"]
+def desk_of(at: AppTest) -> PageState:
+    desk: PageState = at.session_state["batch_desk"]
     return desk
 
 

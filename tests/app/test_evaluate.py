@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from bisenet import parse_queue
 from bisenet.cli import evaluate as command
-from bisenet.dashboard.evaluate.page_state import Desk
+from bisenet.dashboard.evaluate.page_state import PageState
 from bisenet.dashboard.session import script_runs
 from bisenet.evaluation import report, sources
 from bisenet.evaluation.runner import Outcome
@@ -41,8 +41,8 @@ def page(app: AppTest) -> Iterator[AppTest]:
             job.join(DEADLINE_S)
 
 
-def desk_of(page: AppTest) -> Desk:
-    desk: Desk = page.session_state["evaluate_desk"]
+def desk_of(page: AppTest) -> PageState:
+    desk: PageState = page.session_state["evaluate_desk"]
     return desk
 
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from bisenet.dashboard.session import gallery as gallery_module
 from bisenet.parser import FaceParser
-from bisenet.runtime.admission import process_gate
+from bisenet.runtime.admission import process_queue
 
 
 def texts(app: AppTest) -> str:
@@ -50,7 +50,7 @@ def test_an_upload_is_shown_and_parsed_once(
 def test_whoever_waits_sees_the_place_until_the_turn_comes(
     app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, others, said = process_gate(), ExitStack(), list[str]()
+    gate, others, said = process_queue(), ExitStack(), list[str]()
     others.enter_context(gate.admit(places=gate.max_running))
     info = DeltaGenerator.info
 
@@ -70,7 +70,7 @@ def test_whoever_waits_sees_the_place_until_the_turn_comes(
 def test_a_full_queue_is_a_sentence_and_another_try(
     app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = process_gate()
+    gate = process_queue()
     monkeypatch.setattr(gate, "max_waiting", 0)
     with gate.admit(places=gate.max_running):
         app.file_uploader[0].set_value(("grey.png", grey_png, "image/png")).run()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
-from bisenet.dashboard.session.gallery import Wish
+from bisenet.dashboard.session.gallery import FaceRequest
 
 
 def script() -> None:
@@ -25,8 +25,8 @@ def script() -> None:
     face_marks.offers(view.parsing)
 
 
-def wish(app: AppTest) -> Wish:
-    found: Wish = app.session_state["gallery"].wish("sample")
+def wish(app: AppTest) -> FaceRequest:
+    found: FaceRequest = app.session_state["gallery"].wish("sample")
     return found
 
 
@@ -45,19 +45,19 @@ def test_marking_dismissing_and_finding_again() -> None:
     press(app, "not 1")
     assert wish(app).boxes == (second,)
     press(app, "Find faces again")
-    assert wish(app) == Wish()
+    assert wish(app) == FaceRequest()
 
 
 def test_the_limit_can_be_raised() -> None:
     app = AppTest.from_function(script, default_timeout=60).run()
     press(app, "Parse up to 100 faces")
-    assert wish(app) == Wish(max_faces=100)
+    assert wish(app) == FaceRequest(max_faces=100)
     press(app, "Parse up to 254 faces")
     assert not [b for b in app.button if b.label.startswith("Parse up to")]
 
 
 def test_faces_boxed_in_the_sample_are_this_sessions_own(app: AppTest) -> None:
-    app.session_state["gallery"].set_wish("sample", Wish(boxes=()))
+    app.session_state["gallery"].set_wish("sample", FaceRequest(boxes=()))
     app.run()
     assert not app.error
     assert "No face was found" in app.info[0].value

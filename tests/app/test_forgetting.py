@@ -9,7 +9,7 @@ from collections.abc import Callable
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bisenet.batch.items import Kept
+from bisenet.batch.items import BatchItem
 from bisenet.batch.runner import Batch
 from bisenet.dashboard.session import resources
 from bisenet.dashboard.session.gallery import StoredPhoto, View
@@ -19,7 +19,7 @@ from bisenet.images.sources import Source
 from tests.app.test_batch import begin, finished
 from tests.app.test_evaluate import bring, score, zipped
 
-HELD = (StoredPhoto, View, Kept, Source, Files, Outcome)
+HELD = (StoredPhoto, View, BatchItem, Source, Files, Outcome)
 
 
 def held() -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bisenet.runtime.admission import Gate
+from bisenet.runtime.admission import ParseQueue
 from bisenet.serving import probe
 from bisenet.serving.lifecycle import Lifecycle
 from bisenet.serving.settings import VARIABLES, Settings
@@ -82,7 +82,7 @@ def routes() -> set[str]:
     """The app's own paths."""
     from bisenet.server import create_app
 
-    app = create_app(Settings(), Lifecycle(Gate()))
+    app = create_app(Settings(), Lifecycle(ParseQueue()))
     return {route.path for route in app._user_routes if hasattr(route, "path")}
 
 
@@ -154,7 +154,7 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
         assert set(values) <= set(VARIABLES)
         assert {entry["name"] for entry in container(overlay)["env"]} <= set(VARIABLES)
         Settings.from_environment(values)
-        Gate(int(values["BISENET_MAX_RUNNING"]), int(values["BISENET_MAX_WAITING"]))
+        ParseQueue(int(values["BISENET_MAX_RUNNING"]), int(values["BISENET_MAX_WAITING"]))
         assert int(values["BISENET_THREADS"]) <= float(
             container(overlay)["resources"]["limits"]["cpu"]
         )

@@ -14,7 +14,7 @@ from bisenet import parse_queue
 from bisenet.images.decode import ImageError, Photo
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runlog import RunLog
-from bisenet.runtime.admission import Gate
+from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
 
 
@@ -27,35 +27,35 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 def test_a_photo_holds_its_place_until_its_caller_has_finished(
     parser: FaceParser, portrait: Image.Image
 ) -> None:
-    gate, log = Gate(1), RunLog()
+    queue, log = ParseQueue(1), RunLog()
     running: list[int] = []
 
     def then(photo: Photo, parsing: Parsing) -> tuple[int, int]:
-        running.append(gate.running)
+        running.append(queue.running)
         assert np.array_equal(photo.pixels, parsing.image)
         return parsing.mask.shape[0], parsing.mask.shape[1]
 
     data = encoded(portrait.resize((90, 60)), "PNG")
     for source in (data, io.BytesIO(data), np.zeros((60, 90, 3), np.uint8)):
         assert parse_queue.parse(
-            source, parser, then, "whole", caller="api", gate=gate, log=log
+            source, parser, then, "whole", caller="api", queue=queue, log=log
         ) == (60, 90)
     assert running == [1, 1, 1]
-    assert (gate.running, [run.source for run in log.runs()]) == (0, ["api"] * 3)
+    assert (queue.running, [run.source for run in log.runs()]) == (0, ["api"] * 3)
     with pytest.raises(ImageError):
-        parse_queue.parse(b"no photo", parser, then, gate=gate, log=log)
-    assert gate.running == 0
+        parse_queue.parse(b"no photo", parser, then, queue=queue, log=log)
+    assert queue.running == 0
 
 
 def test_nothing_is_decoded_before_its_turn(parser: FaceParser, portrait: Image.Image) -> None:
-    gate, done = Gate(1), threading.Event()
+    queue, done = ParseQueue(1), threading.Event()
 
     def other() -> None:
         with pytest.raises(ImageError):
-            parse_queue.parse(b"no photo", parser, parse_queue.parsing_alone, gate=gate)
+            parse_queue.parse(b"no photo", parser, parse_queue.parsing_alone, queue=queue)
         done.set()
 
-    with gate.admit():
+    with queue.admit():
         threading.Thread(target=other).start()
         assert not done.wait(0.3), "even what is no photo is found out in its turn"
     assert done.wait(10)
@@ -64,7 +64,7 @@ def test_nothing_is_decoded_before_its_turn(parser: FaceParser, portrait: Image.
 def test_the_parse_of_who_has_left_ends_at_its_next_step(
     parser: FaceParser, portrait: Image.Image
 ) -> None:
-    gate, asked = Gate(1), list[float]()
+    queue, asked = ParseQueue(1), list[float]()
 
     def still_wanted() -> None:
         asked.append(time.monotonic())
@@ -77,21 +77,21 @@ def test_the_parse_of_who_has_left_ends_at_its_next_step(
             parser,
             parse_queue.parsing_alone,
             still_wanted=still_wanted,
-            gate=gate,
+            queue=queue,
         )
-    assert (len(asked), gate.running) == (4, 0)
+    assert (len(asked), queue.running) == (4, 0)
 
 
 def test_each_step_of_a_parse_is_progress(parser: FaceParser, portrait: Image.Image) -> None:
-    stood, gate = list[float](), Gate(1)
+    stood, queue = list[float](), ParseQueue(1)
     data = encoded(portrait, "PNG")
     begun = time.monotonic()
     parse_queue.parse(
         data,
         parser,
         parse_queue.parsing_alone,
-        still_wanted=lambda: stood.append(gate.stalled_seconds),
-        gate=gate,
+        still_wanted=lambda: stood.append(queue.stalled_seconds),
+        queue=queue,
     )
     assert len(stood) >= 6, "decoded, searched, cropped, run, labelled, logged"
     assert max(stood) < 0.05 < time.monotonic() - begun
@@ -103,9 +103,9 @@ def test_drafts(portrait: Image.Image, kind: str) -> None:
     large = portrait.resize((1600, 1200))
     form, options = ("JPEG", {"progressive": True}) if kind == "progressive" else (kind, {})
     data = encoded(large, form, **options)
-    gate, made = Gate(1), list[Photo]()
-    thread = threading.Thread(target=lambda: made.append(parse_queue.draft(data, 96, gate=gate)))
-    with gate.admit():
+    queue, made = ParseQueue(1), list[Photo]()
+    thread = threading.Thread(target=lambda: made.append(parse_queue.draft(data, 96, queue=queue)))
+    with queue.admit():
         thread.start()
         thread.join(0.5 if kind == "JPEG" else 0.2)
         assert bool(made) == (kind == "JPEG")
@@ -120,14 +120,14 @@ def test_drafts(portrait: Image.Image, kind: str) -> None:
 def test_a_cut_off_photo_is_refused_in_its_draft_too(portrait: Image.Image) -> None:
     data = encoded(portrait.resize((800, 600)), "JPEG")
     with pytest.raises(ImageError, match="damaged"):
-        parse_queue.draft(data[: len(data) // 2], 96, gate=Gate(1))
+        parse_queue.draft(data[: len(data) // 2], 96, queue=ParseQueue(1))
     with pytest.raises(ImageError, match="not an image"):
-        parse_queue.draft(b"no photo", 96, gate=Gate(1))
+        parse_queue.draft(b"no photo", 96, queue=ParseQueue(1))
 
 
 @pytest.mark.parametrize("key", ["session", "client"])
 def test_clients_take_turns(key: str) -> None:
-    gate, order, threads = Gate(1), list[str](), list[threading.Thread]()
+    queue, order, threads = ParseQueue(1), list[str](), list[threading.Thread]()
 
     def ask(who: str) -> None:
         with pytest.raises(ImageError):
@@ -136,16 +136,16 @@ def test_clients_take_turns(key: str) -> None:
                 FaceParser.__new__(FaceParser),
                 parse_queue.parsing_alone,
                 on_position=lambda place: None if place else order.append(who),
-                gate=gate,
+                queue=queue,
                 session=who if key == "session" else "one for all",
                 client=who if key == "client" else "",
             )
 
-    with gate.admit(client="greedy"):
+    with queue.admit(client="greedy"):
         for count, who in enumerate(["greedy", "greedy", "polite"], start=1):
             threads.append(threading.Thread(target=ask, args=(who,)))
             threads[-1].start()
-            while gate.waiting < count:
+            while queue.waiting < count:
                 time.sleep(0.001)
     for thread in threads:
         thread.join(10)

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 from bisenet.classes import BACKGROUND, BY_NAME
-from bisenet.detection.finder import Found
+from bisenet.detection.finder import Detection
 from bisenet.geometry.crops import Box, square_crop
 from bisenet.images import samples
 from bisenet.measure.regions import COLUMNS, measure_regions
@@ -173,10 +173,10 @@ def test_limits_of_the_number_of_faces(parser: FaceParser) -> None:
     assert "3 faces were found; the 1 largest" in parsing.notices[0]
 
 
-def _found(eye_distance: float, x: float = 100) -> Found:
+def _found(eye_distance: float, x: float = 100) -> Detection:
     eyes = ((x, 100.0), (x + eye_distance, 100.0))
     marks = Landmarks(eyes, True, (x + eye_distance / 2, 100 + eye_distance), 0.9)
-    return Found(square_crop((x, 100), 4 * eye_distance, 0, 160, (200, 900)), marks, 0.9)
+    return Detection(square_crop((x, 100), 4 * eye_distance, 0, 160, (200, 900)), marks, 0.9)
 
 
 def test_small_faces_are_named_and_left_out() -> None:

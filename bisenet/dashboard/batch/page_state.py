@@ -13,11 +13,11 @@ from bisenet.batch.runner import Batch
 from bisenet.dashboard.session import resources, shell, upload_store
 from bisenet.dashboard.session.gallery import StoredPhoto
 from bisenet.dashboard.session.jobs import Job, at_session_end
-from bisenet.images.archives import ArchiveError, LeftOut
+from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, display_name
 from bisenet.images.sources import Intake, from_files
 from bisenet.parser import FramingName
-from bisenet.runtime.admission import GateFull
+from bisenet.runtime.admission import QueueFull
 
 _DESK = "batch_desk"
 _ROUND = "batch_round"
@@ -27,7 +27,7 @@ _WANTED = "batch_wanted"
 
 
 @dataclass(frozen=True, eq=False)
-class Desk:
+class PageState:
     """A batch and the job that runs it; ``forget`` ends the watch over its session."""
 
     batch: Batch
@@ -36,9 +36,9 @@ class Desk:
     forget: Callable[[], None]
 
 
-def current() -> Desk | None:
+def current() -> PageState | None:
     """This session's batch, or None."""
-    desk: Desk | None = st.session_state.get(_DESK)
+    desk: PageState | None = st.session_state.get(_DESK)
     return desk
 
 
@@ -47,9 +47,9 @@ def upload_key() -> str:
     return f"batch-upload-{st.session_state.get(_ROUND, 0)}"
 
 
-def refused() -> tuple[LeftOut, ...]:
+def refused() -> tuple[SkippedFile, ...]:
     """Why nothing of the last upload could be parsed."""
-    bad: tuple[LeftOut, ...] = st.session_state.get(_REFUSED, ())
+    bad: tuple[SkippedFile, ...] = st.session_state.get(_REFUSED, ())
     return bad
 
 
@@ -69,7 +69,7 @@ def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
 
 def clear() -> None:
     """Stop the batch and let go of it."""
-    desk: Desk | None = st.session_state.pop(_DESK, None)
+    desk: PageState | None = st.session_state.pop(_DESK, None)
     if desk is not None:
         desk.job.cancel()
         desk.batch.release()
@@ -93,7 +93,7 @@ def open_in_explore(name: str) -> None:
     try:
         data, mark = desk.batch.read(name), shell.session_mark()
         shell.gallery().add(StoredPhoto.from_bytes(data, display_name(name), session=mark))
-    except (ImageError, ArchiveError, GateFull) as error:
+    except (ImageError, ArchiveError, QueueFull) as error:
         st.session_state[_PROBLEM] = str(error)
         return
     st.switch_page("pages/explore.py")
@@ -124,6 +124,6 @@ def _start(intake: Intake, framing: FramingName) -> None:
     parse = polite_parse(parser, framing, shell.session_mark(), lambda: batch.stopping)
     batch = Batch(intake, parse)
     job = Job(batch.run, name="batch")
-    desk = Desk(batch, job, weights, at_session_end(batch.release))
+    desk = PageState(batch, job, weights, at_session_end(batch.release))
     st.session_state[_DESK] = desk
     job.start()

@@ -8,7 +8,7 @@ from bisenet.batch import downloads as bundle
 from bisenet.batch.runner import Snapshot
 from bisenet.dashboard.batch import page_state
 from bisenet.dashboard.batch import results as batch_results
-from bisenet.dashboard.batch.page_state import Desk
+from bisenet.dashboard.batch.page_state import PageState
 from bisenet.dashboard.widgets import downloads
 from bisenet.runtime.timing import duration
 
@@ -17,7 +17,7 @@ _LOOK_SECONDS = 1.0
 _FRESH_SECONDS = 4.0
 
 
-def progress(desk: Desk) -> None:
+def progress(desk: PageState) -> None:
     """A bar with rate, time left and the button that stops, while it runs; then a summary."""
     if desk.job.running:
         st.fragment(_progress, run_every=_LOOK_SECONDS)(desk)
@@ -36,13 +36,13 @@ def progress(desk: Desk) -> None:
         st.error(desk.job.problem, icon=":material/error:")
 
 
-def results(desk: Desk) -> None:
+def results(desk: PageState) -> None:
     """Results, fresh every few seconds while it runs."""
     fresh = _FRESH_SECONDS if desk.job.running else None
     st.fragment(_results, run_every=fresh)(desk)
 
 
-def _progress(desk: Desk) -> None:
+def _progress(desk: PageState) -> None:
     if not desk.job.running:
         st.rerun()
     desk.job.look()
@@ -59,7 +59,7 @@ def _progress(desk: Desk) -> None:
         )
 
 
-def _results(desk: Desk) -> None:
+def _results(desk: PageState) -> None:
     page_state.follow_wish()
     problem = page_state.take_problem()
     if problem:
@@ -76,7 +76,7 @@ def _results(desk: Desk) -> None:
     batch_results.results(state, desk.batch.table(), measure)
 
 
-def _downloads(desk: Desk, state: Snapshot) -> None:
+def _downloads(desk: PageState, state: Snapshot) -> None:
     """Files are made on the click: of what is there at that moment."""
     batch = desk.batch
 
@@ -119,7 +119,7 @@ def _words(state: Snapshot) -> str:
     return ", ".join(words)
 
 
-def _summary(desk: Desk, state: Snapshot) -> str:
+def _summary(desk: PageState, state: Snapshot) -> str:
     faces = f"**{state.faces:,} {'face' if state.faces == 1 else 'faces'}**"
     photos = f"{len(state.kept):,} {'photo' if len(state.kept) == 1 else 'photos'}"
     took = f"in {duration(desk.job.elapsed)}, weights {desk.weights}"

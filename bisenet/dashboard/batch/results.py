@@ -15,7 +15,7 @@ from bisenet.classes import BY_NAME, CLASSES
 from bisenet.dashboard.batch import charts, page_state
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.charts import CONFIG
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 
 _TITLES = {measure.column: measure for measure in MEASURES}
 _A_PAGE = 48
@@ -83,7 +83,7 @@ def choose_measure() -> Measure:
     return _TITLES[chosen]
 
 
-def failures(bad: Sequence[LeftOut]) -> None:
+def failures(bad: Sequence[SkippedFile]) -> None:
     """Names and reasons."""
     st.dataframe(
         pd.DataFrame({"File": [b.name for b in bad], "Reason": [b.reason for b in bad]}),
@@ -97,7 +97,7 @@ def _others(state: Snapshot) -> None:
     """The photos without a face, what people should know, and the failures."""
     bad = [*state.failed]
     bad += [
-        LeftOut(photo.name, "No face was found. Mark it by hand in Explore.")
+        SkippedFile(photo.name, "No face was found. Mark it by hand in Explore.")
         for photo in state.kept
         if not photo.faces
     ]
@@ -113,7 +113,7 @@ def _others(state: Snapshot) -> None:
             failures(bad)
     if notes:
         with st.expander(f"Remarks on {len({n for n, _ in notes}):,} photos", key="batch-notes"):
-            failures([LeftOut(name, notice) for name, notice in notes])
+            failures([SkippedFile(name, notice) for name, notice in notes])
 
 
 def _spread(shown: Results) -> None:

@@ -9,7 +9,7 @@ from bisenet.dashboard.session import upload_store
 from bisenet.dashboard.widgets import framing_choice
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
 from bisenet.engines import EngineError
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES
 from bisenet.images.sources import MAX_PHOTOS, MAX_TOTAL_BYTES
 from bisenet.network.weights import WeightsError
@@ -57,7 +57,7 @@ def start() -> None:
     )
 
 
-def _refused(bad: tuple[LeftOut, ...]) -> None:
+def _refused(bad: tuple[SkippedFile, ...]) -> None:
     if bad:
         st.error(
             "None of these files can be parsed. The reasons, file by file:",

@@ -22,7 +22,7 @@ from bisenet.evaluation.masks import Checked, Survey
 from bisenet.evaluation.pairing import Pairing, pair_up
 from bisenet.evaluation.runner import Contestant, Outcome
 from bisenet.evaluation.sources import Files
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 from bisenet.parser import FaceParser, FramingName
 
 _DESK = "evaluate_desk"
@@ -44,11 +44,11 @@ class Setup:
     framing: FramingName
     entries: tuple[Entry, ...]
     checked: Sequence[Checked]
-    problems: tuple[LeftOut, ...]
+    problems: tuple[SkippedFile, ...]
 
 
 @dataclass
-class Desk:
+class PageState:
     """The files, and what has been found out about them so far.
 
     ``refused`` is what was wrong with the files that were brought last, where none could be used;
@@ -62,7 +62,7 @@ class Desk:
     reading: Job[Survey] | None = None
     setup: Setup | None = None
     run: Job[Outcome] | None = None
-    refused: tuple[LeftOut, ...] = ()
+    refused: tuple[SkippedFile, ...] = ()
     truth: tuple[str, NDArray[np.uint8]] | None = None
     compared: dict[str, Differences] | None = None
     _owner: object = field(default_factory=object, repr=False)
@@ -133,9 +133,9 @@ class Desk:
         self.run.start()
 
 
-def desk() -> Desk:
+def desk() -> PageState:
     """This session's."""
-    kept: Desk = st.session_state.setdefault(_DESK, Desk())
+    kept: PageState = st.session_state.setdefault(_DESK, PageState())
     return kept
 
 
@@ -157,7 +157,7 @@ def take(brought: Sequence[tuple[str, bytes]]) -> None:
         ),
         name="evaluate-reading",
     )
-    st.session_state[_DESK] = Desk(files, pairing, job)
+    st.session_state[_DESK] = PageState(files, pairing, job)
     job.start()
 
 

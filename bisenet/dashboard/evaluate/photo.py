@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bisenet import parse_queue
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state
-from bisenet.dashboard.evaluate.page_state import Desk
+from bisenet.dashboard.evaluate.page_state import PageState
 from bisenet.dashboard.session import script_runs, shell
 from bisenet.dashboard.session.gallery import View, display_size, make_view
 from bisenet.dashboard.viewer import viewer
@@ -33,7 +33,7 @@ from bisenet.measure import differences
 from bisenet.network.weights import WeightsError
 from bisenet.output import encode
 from bisenet.postprocess.results import Parsing
-from bisenet.runtime.admission import GateFull
+from bisenet.runtime.admission import QueueFull
 
 _CHOICE = "evaluate_photo"
 _TABLE = "evaluate-photos"
@@ -48,7 +48,7 @@ _TITLES = {
 }
 
 
-def photos(desk: Desk, outcome: Outcome, k: int) -> None:
+def photos(desk: PageState, outcome: Outcome, k: int) -> None:
     """The photos, worst first, and the chosen one under contestant ``k``."""
     table = photo_table(outcome)
     key = f"miou_{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else "miou"
@@ -117,7 +117,7 @@ def _choose(order: list[int]) -> None:
         st.session_state[_CHOICE] = order[rows[0]]
 
 
-def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
+def _view(desk: PageState, outcome: Outcome, index: int, k: int) -> View | None:
     """The photo parsed once more: pixels of scored photos are not kept, but for the last one."""
     photo = outcome.photos[index]
     assert desk.files is not None
@@ -145,7 +145,7 @@ def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
 
     try:
         return desk.view(photo.pair.photo, k, make)
-    except GateFull as error:
+    except QueueFull as error:
         st.warning(str(error), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")
         return None
@@ -154,7 +154,7 @@ def _view(desk: Desk, outcome: Outcome, index: int, k: int) -> View | None:
         return None
 
 
-def _side_by_side(desk: Desk, outcome: Outcome, index: int, k: int, view: View) -> None:
+def _side_by_side(desk: PageState, outcome: Outcome, index: int, k: int, view: View) -> None:
     assert desk.truth is not None
     photo = outcome.photos[index]
     truth = desk.truth[1]

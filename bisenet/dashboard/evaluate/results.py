@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.dashboard.evaluate import charts, uploads
-from bisenet.dashboard.evaluate.page_state import Desk
+from bisenet.dashboard.evaluate.page_state import PageState
 from bisenet.dashboard.widgets import downloads, framing_choice
 from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.dashboard.widgets.tables import region_column_config, region_columns
@@ -66,7 +66,7 @@ def headline(outcome: Outcome) -> None:
     )
 
 
-def nothing(desk: Desk) -> None:
+def nothing(desk: PageState) -> None:
     """Why there are no scores, where a run has ended without any."""
     if desk.run is None:
         return
@@ -178,7 +178,7 @@ def face_size(outcome: Outcome) -> None:
     downloads.csv("Face sizes, CSV", table, "evaluation-face-sizes.csv")
 
 
-def differences(desk: Desk, outcome: Outcome) -> None:
+def differences(desk: PageState, outcome: Outcome) -> None:
     """B against A, class by class, with what is beyond chance."""
     if desk.compared is None:
         desk.compared = bootstrap.compare(outcome.scores_of(0), outcome.scores_of(1))

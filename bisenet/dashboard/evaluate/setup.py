@@ -10,7 +10,7 @@ import streamlit as st
 
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state, uploads
-from bisenet.dashboard.evaluate.page_state import Desk, Entry, Setup
+from bisenet.dashboard.evaluate.page_state import Entry, PageState, Setup
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.widgets import framing_choice
 from bisenet.engines import ENGINES, EngineError
@@ -18,7 +18,7 @@ from bisenet.engines.choice import candidates, installed
 from bisenet.evaluation import label_mapping
 from bisenet.evaluation.label_mapping import ORDER_TITLES, Labelling
 from bisenet.evaluation.masks import Survey, split_by_ids
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 from bisenet.network import weights
 from bisenet.runtime.environment import other_engines
 
@@ -35,7 +35,7 @@ _ENGINES = {
 }
 
 
-def prepare(desk: Desk, survey: Survey) -> None:
+def prepare(desk: PageState, survey: Survey) -> None:
     """The choices, the files that take no part, and the button that starts."""
     assert desk.files is not None
     assert desk.pairing is not None
@@ -75,7 +75,7 @@ def prepare(desk: Desk, survey: Survey) -> None:
         st.rerun()
 
 
-def _left_out(problems: Sequence[LeftOut], some_left: bool = False) -> None:
+def _left_out(problems: Sequence[SkippedFile], some_left: bool = False) -> None:
     if not problems:
         return
     if not some_left:
@@ -87,7 +87,7 @@ def _left_out(problems: Sequence[LeftOut], some_left: bool = False) -> None:
     uploads.problem_table(problems, "left-out")
 
 
-def _choose(survey: Survey, problems: Sequence[LeftOut]) -> Setup:
+def _choose(survey: Survey, problems: Sequence[SkippedFile]) -> Setup:
     left, right = st.columns(2, gap="large")
     with left:
         labelling = _labelling(survey)

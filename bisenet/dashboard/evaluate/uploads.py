@@ -8,13 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.dashboard.evaluate import page_state
-from bisenet.dashboard.evaluate.page_state import Desk
+from bisenet.dashboard.evaluate.page_state import PageState
 from bisenet.dashboard.session import upload_store
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
 from bisenet.evaluation.masks import Survey
 from bisenet.evaluation.sources import MAX_FILES, MAX_TOTAL_BYTES
-from bisenet.images.archives import LeftOut
+from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, MAX_PIXELS
 
 _ROUND = "evaluate_round"
@@ -31,7 +31,7 @@ ben_mask.png
 """
 
 
-def intake(desk: Desk, label: str = "Photos and their masks") -> None:
+def intake(desk: PageState, label: str = "Photos and their masks") -> None:
     """The upload box, its limits, and what was wrong with files of which none could be used."""
     # A new key after every intake empties the box: the desk keeps the files from there on.
     key = f"evaluate-upload-{st.session_state.get(_ROUND, 0)}"
@@ -88,7 +88,7 @@ def welcome() -> None:
         )
 
 
-def survey_of(desk: Desk) -> Survey:
+def survey_of(desk: PageState) -> Survey:
     """The masks, looked through; until then the page ends with the progress of that."""
     job = desk.reading
     assert job is not None
@@ -105,7 +105,7 @@ def survey_of(desk: Desk) -> Survey:
     return job.result
 
 
-def problem_table(problems: Sequence[LeftOut], name: str) -> None:
+def problem_table(problems: Sequence[SkippedFile], name: str) -> None:
     """Files that take no part, one by one with the reason, and as CSV."""
     table = pd.DataFrame([(p.name, p.reason) for p in problems], columns=["file", "reason"])
     st.dataframe(
@@ -121,7 +121,7 @@ def problem_table(problems: Sequence[LeftOut], name: str) -> None:
     downloads.csv("Files and reasons, CSV", table, f"evaluation-{name}.csv")
 
 
-def _refusal(problems: Sequence[LeftOut]) -> str:
+def _refusal(problems: Sequence[SkippedFile]) -> str:
     if len(problems) == 1:
         return f"No photo was paired with a mask. {problems[0].reason}"
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from bisenet.dashboard.session import shell
-from bisenet.dashboard.session.gallery import View, Wish
+from bisenet.dashboard.session.gallery import FaceRequest, View
 from bisenet.geometry.crops import Box
 from bisenet.parser import Parsing
 
@@ -81,7 +81,7 @@ def offers(parsing: Parsing) -> None:
 def _ask(boxes: tuple[Box, ...]) -> None:
     photo_id = shell.current_id()
     limit = max(shell.gallery().wish(photo_id).max_faces, len(boxes))
-    shell.gallery().set_wish(photo_id, Wish(boxes, min(limit, LIMITS[-1])))
+    shell.gallery().set_wish(photo_id, FaceRequest(boxes, min(limit, LIMITS[-1])))
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -91,7 +91,7 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True)
-class Wish:
+class FaceRequest:
     """What a person asked of a photo's faces.
 
     ``boxes`` are boxed by hand, in the photo's pixels; None leaves the faces to the search.
@@ -192,7 +192,7 @@ class Gallery:
         self._views = ViewStore[View](max_bytes) if views is None else views
         self._owner = object()
         weakref.finalize(self, self._views.forget, self._owner)
-        self._wishes: dict[str, Wish] = {}
+        self._wishes: dict[str, FaceRequest] = {}
         self.selected: str | None = None
 
     @property
@@ -234,11 +234,11 @@ class Gallery:
         self._wishes.clear()
         self.selected = None
 
-    def wish(self, photo_id: str) -> Wish:
+    def wish(self, photo_id: str) -> FaceRequest:
         """What was asked of a photo's faces; the sample has an id too."""
-        return self._wishes.get(photo_id, Wish())
+        return self._wishes.get(photo_id, FaceRequest())
 
-    def set_wish(self, photo_id: str, wish: Wish) -> None:
+    def set_wish(self, photo_id: str, wish: FaceRequest) -> None:
         """Ask for it, from the photo's next view on."""
         self._wishes[photo_id] = wish
 

@@ -12,13 +12,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from bisenet import parse_queue
 from bisenet.dashboard.session import resources, script_runs, uploads_in_memory
-from bisenet.dashboard.session.gallery import Gallery, View, Wish, make_view
+from bisenet.dashboard.session.gallery import FaceRequest, Gallery, View, make_view
 from bisenet.engines import EngineError
 from bisenet.images import samples
 from bisenet.images.decode import ImageError
 from bisenet.network import weights
 from bisenet.parser import BATCH, Parsing
-from bisenet.runtime.admission import GateFull
+from bisenet.runtime.admission import QueueFull
 
 SAMPLE = "sample"
 _FRAMED = "shell_framed"
@@ -159,7 +159,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
 
     try:
         # The sample as it comes is everyone's; faces boxed in it are this session's.
-        if photo is None and wish == Wish():
+        if photo is None and wish == FaceRequest():
             return resources.sample_view(weights_name)
         return gallery().view(photo_id, weights_name, make)
     except weights.WeightsError as error:
@@ -168,7 +168,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
     except (EngineError, ImageError) as error:
         st.error(str(error), icon=":material/error:")
         st.stop()
-    except GateFull as error:
+    except QueueFull as error:
         st.warning(str(error), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")
         st.stop()

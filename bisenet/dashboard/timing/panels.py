@@ -18,7 +18,7 @@ from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.engines.choice import candidates
 from bisenet.network.weights import resolve
 from bisenet.runlog import as_frame, process_log
-from bisenet.runtime.admission import process_gate
+from bisenet.runtime.admission import process_queue
 from bisenet.runtime.environment import OTHER_ENGINES, other_engines
 from bisenet.runtime.threads import usable_cpus
 from bisenet.runtime.timing import Summary, summarise
@@ -237,7 +237,7 @@ def _measure(
     cells: list[latency.Cell] = []
     ratios: list[latency.Ratio] = []
     refused: dict[str, backends.Refused] = {}
-    gate = process_gate()
+    queue = process_queue()
     for number, count in enumerate(threads):
         progress(number / len(threads), f"opening {len(names)} engines")
         entered, out = backends.open_contestants(names, weights, count)
@@ -255,7 +255,7 @@ def _measure(
             step,
             stop,
             # Alone: a parse beside it would slow one contestant and not the next.
-            turn=partial(gate.admit, places=gate.max_running),
+            turn=partial(queue.admit, places=queue.max_running),
         )
         cells += table.cells
         ratios += table.ratios

@@ -12,7 +12,7 @@ from bisenet.dashboard.session import shell, upload_store
 from bisenet.dashboard.session.gallery import Gallery, StoredPhoto
 from bisenet.images.archives import MAX_ARCHIVE_BYTES
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, ImageError, display_name
-from bisenet.runtime.admission import GateFull
+from bisenet.runtime.admission import QueueFull
 
 _ARRIVED = "intake_arrived"
 _PROBLEMS = "intake_problems"
@@ -85,7 +85,7 @@ def _take_in(place: DeltaGenerator) -> None:
         try:
             on_position = partial(shell.show_position, place)
             problems = take(name, data, shell.gallery(), on_position, shell.session_mark())
-        except GateFull as error:
+        except QueueFull as error:
             with place.container():
                 st.warning(str(error), icon=":material/hourglass:")
                 st.button("Try again", icon=":material/refresh:", key="intake-again")

@@ -20,7 +20,7 @@ from bisenet.images.decode import ImageError, Photo
 from bisenet.images.sources import from_files
 from bisenet.parse_queue import parsing_alone, unqueued
 from bisenet.parser import FaceParser, Parsing
-from bisenet.runtime.admission import Gate
+from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
 
 T = TypeVar("T")
@@ -184,40 +184,40 @@ class TestManners:
         self, parser: FaceParser, portrait: Image.Image, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One photo inside, one person waiting: the batch joins when the person is in."""
-        gate = Gate(1, 8)
+        queue = ParseQueue(1, 8)
         order: list[str] = []
         leave = threading.Event()
 
         def person(name: str) -> None:
-            with gate.admit():
+            with queue.admit():
                 order.append(name)
                 leave.wait(30)
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", lambda: False, gate)
+            parse = polite_parse(parser, "whole", "", lambda: False, queue)
             parse(jpeg(portrait, 64), parsing_alone)
             order.append("batch")
 
         inside = threading.Thread(target=person, args=("first",))
         inside.start()
-        until(lambda: gate.running == 1)
+        until(lambda: queue.running == 1)
         waiting = threading.Thread(target=person, args=("second",))
         waiting.start()
-        until(lambda: gate.waiting == 1)
+        until(lambda: queue.waiting == 1)
         own = threading.Thread(target=batch)
         own.start()
         time.sleep(0.2)
-        assert gate.waiting == 1, "the batch stepped back"
+        assert queue.waiting == 1, "the batch stepped back"
         leave.set()
         for thread in (inside, waiting, own):
             thread.join(30)
         assert order == ["first", "second", "batch"]
 
     def test_a_full_queue_is_tried_again(self, parser: FaceParser, portrait: Image.Image) -> None:
-        gate = Gate(1, 0)
-        parse = polite_parse(parser, "whole", "", lambda: False, gate)
+        queue = ParseQueue(1, 0)
+        parse = polite_parse(parser, "whole", "", lambda: False, queue)
         done = threading.Event()
-        with gate.admit():
+        with queue.admit():
 
             def wait_and_parse() -> None:
                 parse(jpeg(portrait, 64), parsing_alone)
@@ -229,29 +229,31 @@ class TestManners:
         assert done.wait(30)
 
     def test_it_stops_while_it_waits(self, parser: FaceParser, portrait: Image.Image) -> None:
-        gate = Gate(1, 0)
-        with gate.admit(), pytest.raises(Cancelled):
-            polite_parse(parser, "whole", "", lambda: True, gate)(jpeg(portrait, 64), parsing_alone)
+        queue = ParseQueue(1, 0)
+        with queue.admit(), pytest.raises(Cancelled):
+            polite_parse(parser, "whole", "", lambda: True, queue)(
+                jpeg(portrait, 64), parsing_alone
+            )
 
     def test_it_stops_in_the_queue_behind_work_that_never_ends(
         self, parser: FaceParser, portrait: Image.Image
     ) -> None:
         """The queue does not move, so nobody would tell it that its place has changed."""
-        gate = Gate(1, 8)
+        queue = ParseQueue(1, 8)
         stopped, ended = threading.Event(), threading.Event()
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", stopped.is_set, gate, patience=0)
+            parse = polite_parse(parser, "whole", "", stopped.is_set, queue, patience=0)
             with pytest.raises(Cancelled):
                 parse(jpeg(portrait, 64), parsing_alone)
             ended.set()
 
-        with gate.admit():
+        with queue.admit():
             threading.Thread(target=batch).start()
-            until(lambda: gate.waiting == 1)
+            until(lambda: queue.waiting == 1)
             stopped.set()
             assert ended.wait(5)
-            assert gate.waiting == 0
+            assert queue.waiting == 0
 
 
 def until(condition: Any) -> None:

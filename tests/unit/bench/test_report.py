@@ -14,7 +14,7 @@ from bisenet.cli import main
 from bisenet.engines import EngineInfo
 from bisenet.images.decode import load_image
 from bisenet.parser import FaceParser
-from bisenet.runtime.admission import Gate
+from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
 
 EFFORT = latency.Effort(runs=4, seconds=10)
@@ -104,7 +104,7 @@ def test_a_photos_way(parser: FaceParser) -> None:
 
 @pytest.mark.parametrize("running", [1, 2])
 def test_sixteen_people_at_once(parser: FaceParser, running: int) -> None:
-    outcome = crowd(parser, 16, Gate(running, 16))
+    outcome = crowd(parser, 16, ParseQueue(running, 16))
     assert (outcome.failures, outcome.mixed_up) == (0, 0)
     assert outcome.together_images_per_s > 0
 

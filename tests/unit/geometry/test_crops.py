@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from bisenet.detection.finder import Finder, Found, unique
+from bisenet.detection.finder import Detection, Finder, unique
 from bisenet.geometry.crops import PADDING, normalise, square_crop, whole_crop
 from bisenet.images import samples
 from bisenet.parser import FaceParser
@@ -92,8 +92,8 @@ def test_framing_puts_eyes_and_mouth_where_training_crops_have_them() -> None:
 
 
 def test_one_face_seen_twice_is_one() -> None:
-    def at(x: float, side: float, score: float) -> Found:
-        return Found(square_crop((x, 100), side, 0, 128, (200, 900)), None, score)
+    def at(x: float, side: float, score: float) -> Detection:
+        return Detection(square_crop((x, 100), side, 0, 128, (200, 900)), None, score)
 
     kept = unique([at(100, 90, 0.6), at(108, 100, 0.9), at(400, 60, 0.7), at(500, 160, 0.5)])
     assert [f.score for f in kept] == [0.5, 0.9, 0.7]

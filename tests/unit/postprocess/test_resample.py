@@ -7,7 +7,7 @@ import pytest
 
 from bisenet.geometry.crops import square_crop
 from bisenet.postprocess import resample
-from bisenet.postprocess.logits import Surface
+from bisenet.postprocess.logits import LogitGrid
 from bisenet.postprocess.resample import label_window, warp_plane
 from tests.unit.logits import logits_at, noise
 
@@ -18,7 +18,7 @@ def test_every_pixel_of_a_turned_crop_gets_the_class_that_leads_there(
 ) -> None:
     logits = noise()
     crop = square_crop((200.3, 180.8), side, turn, 128, (400, 420))
-    labels, covered = label_window(Surface(logits, 128), crop.matrix, crop.window)
+    labels, covered = label_window(LogitGrid(logits, 128), crop.matrix, crop.window)
     x, y, width, height = crop.window
     rows, columns = np.mgrid[:height, :width]
     points = crop.to_crop(np.stack([columns.ravel() + x, rows.ravel() + y], 1).astype(float))
@@ -43,7 +43,7 @@ def test_a_disc_comes_back_where_it_was(turn: float) -> None:
     inside = radius - np.hypot(*(at - middle).T)
     logits = np.zeros((19, 64, 64), np.float32)
     logits[1] = inside.reshape(64, 64) / 10
-    labels, _ = label_window(Surface(logits, 512), crop.matrix, crop.window)
+    labels, _ = label_window(LogitGrid(logits, 512), crop.matrix, crop.window)
     ys, xs = np.nonzero(labels == 1)
     centre = np.array([xs.mean() + crop.window[0], ys.mean() + crop.window[1]])
     assert np.hypot(*(centre - middle)) < 0.1
@@ -51,11 +51,11 @@ def test_a_disc_comes_back_where_it_was(turn: float) -> None:
 
 
 def test_strips_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    surface = Surface(noise(), 128)
+    logit_grid = LogitGrid(noise(), 128)
     crop = square_crop((100, 100), 150, 12, 128, (200, 200))
-    whole, _ = label_window(surface, crop.matrix, crop.window)
+    whole, _ = label_window(logit_grid, crop.matrix, crop.window)
     monkeypatch.setattr(resample, "STRIP_PIXELS", 1700)
-    strips, _ = label_window(surface, crop.matrix, crop.window)
+    strips, _ = label_window(logit_grid, crop.matrix, crop.window)
     # The nearest cell is rounded to a thousandth of a pixel, from each strip's own origin.
     assert (whole == strips).mean() > 0.9999
 
@@ -67,7 +67,7 @@ def test_boundaries_at_24_megapixels_are_no_stairs() -> None:
     logits[1] = axis[None, :] - 0.37 * axis[:, None] - 20.2
     crop = square_crop((2000, 2000), 3000, 5, 512, (4000, 6000))
     window = (1800, 900, 500, 2200)
-    labels, _ = label_window(Surface(logits, 512), crop.matrix, window)
+    labels, _ = label_window(LogitGrid(logits, 512), crop.matrix, window)
     edges = labels.argmax(axis=1)
     rows = np.flatnonzero((edges > 0) & (labels[:, -1] == 1))
     assert len(rows) > 500
@@ -76,10 +76,10 @@ def test_boundaries_at_24_megapixels_are_no_stairs() -> None:
 
 
 def test_confidence_is_read_between_samples() -> None:
-    surface = Surface(noise(), 128)
-    ramp = np.tile(np.arange(surface.confidence.shape[0], dtype=np.float32), (61, 1))
+    logit_grid = LogitGrid(noise(), 128)
+    ramp = np.tile(np.arange(logit_grid.confidence.shape[0], dtype=np.float32), (61, 1))
     crop = square_crop((50, 50), 64, 0, 128, (100, 100))
-    values = warp_plane(ramp, surface, crop.matrix, (30, 40, 20, 3))
+    values = warp_plane(ramp, logit_grid, crop.matrix, (30, 40, 20, 3))
     steps = np.diff(values[0])
     assert steps == pytest.approx(np.full(19, 2 * 60 / 127), abs=0.07)
 
@@ -87,13 +87,13 @@ def test_confidence_is_read_between_samples() -> None:
 @pytest.mark.parametrize("turn", [0.0, 33.0])
 def test_a_plane_on_a_large_photo_is_warped_small_and_enlarged(turn: float) -> None:
     """A slope comes back as it is, wherever the warp reads it from."""
-    surface = Surface(noise(), 128)
-    n = surface.samples
+    logit_grid = LogitGrid(noise(), 128)
+    n = logit_grid.samples
     slope = np.add.outer(np.arange(n), 2 * np.arange(n)).astype(np.float32)
     crop = square_crop((1000, 900), 1500, turn, 128, (1801, 2003))
     window = (700, 601, 523, 400)
-    values = warp_plane(slope, surface, crop.matrix, window)
+    values = warp_plane(slope, logit_grid, crop.matrix, window)
     rows, columns = np.mgrid[:400, :523]
     points = np.stack([columns.ravel() + 700, rows.ravel() + 601], 1).astype(float)
-    x, y = (crop.to_crop(points) / surface.step).T
+    x, y = (crop.to_crop(points) / logit_grid.step).T
     assert np.abs(values - (y + 2 * x).reshape(400, 523))[8:-8, 8:-8].max() < 0.2

@@ -107,7 +107,7 @@ class TestSettings:
 
 class TestLifecycle:
     def test_loading_then_ready_then_draining(self) -> None:
-        state = lifecycle.Lifecycle(admission.Gate())
+        state = lifecycle.Lifecycle(admission.ParseQueue())
         assert (state.problem, state.ready) == ("loading", False)
         state.loaded()
         assert state.ready
@@ -115,12 +115,12 @@ class TestLifecycle:
         assert (state.problem, state.ready) == ("draining", False)
 
     def test_a_server_without_weights_is_never_ready(self) -> None:
-        state = lifecycle.Lifecycle(admission.Gate())
+        state = lifecycle.Lifecycle(admission.ParseQueue())
         state.failed("weights")
         assert state.problem == "weights"
 
     def test_requests_are_bounded_by_the_gate(self) -> None:
-        state = lifecycle.Lifecycle(admission.Gate(max_running=1, max_waiting=1))
+        state = lifecycle.Lifecycle(admission.ParseQueue(max_running=1, max_waiting=1))
         with state.request(), state.request():
             assert not state.idle
             with pytest.raises(lifecycle.Busy), state.request():
@@ -128,13 +128,13 @@ class TestLifecycle:
         assert state.idle
 
     def test_a_parse_of_a_page_keeps_the_server_busy(self) -> None:
-        state = lifecycle.Lifecycle(admission.Gate())
-        with state.gate.admit():
+        state = lifecycle.Lifecycle(admission.ParseQueue())
+        with state.queue.admit():
             assert not state.idle
         assert state.idle
 
     def test_a_parse_without_progress_is_noticed(self) -> None:
-        own = admission.Gate(max_running=2)
+        own = admission.ParseQueue(max_running=2)
         state = lifecycle.Lifecycle(own, stall_seconds=0.2, stall_seconds_draining=0.05)
         state.loaded()
         with own.admit() as moved, own.admit():
@@ -150,11 +150,11 @@ class TestLifecycle:
         assert (state.stalled, state.stuck) == (False, False)
 
     def test_the_gate_is_one_a_process(self) -> None:
-        found: list[admission.Gate] = []
-        thread = threading.Thread(target=lambda: found.append(admission.process_gate()))
+        found: list[admission.ParseQueue] = []
+        thread = threading.Thread(target=lambda: found.append(admission.process_queue()))
         thread.start()
         thread.join()
-        assert found == [admission.process_gate()]
+        assert found == [admission.process_queue()]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_the_description_names_the_options_and_errors_that_exist() -> None:
 
 
 def test_metrics_have_their_names() -> None:
-    metrics = Metrics(lifecycle.Lifecycle(admission.Gate()))
+    metrics = Metrics(lifecycle.Lifecycle(admission.ParseQueue()))
     metrics.observe(
         runlog.Run(
             at=0.0,
