@@ -20,6 +20,7 @@ from bisenet.postprocess.landmarks import find_landmarks
 from bisenet.postprocess.results import Face as Face
 from bisenet.postprocess.results import Parsing as Parsing
 from bisenet.postprocess.results import head_confidence
+from bisenet.postprocess.wide_view import join, wide_crop
 from bisenet.runtime.cancellation import step
 from bisenet.runtime.threads import bind_libraries
 from bisenet.runtime.timing import Stopwatch
@@ -183,14 +184,20 @@ class FaceParser:
             part = found[start : start + BATCH]
             with clock.stage("crop"):
                 crops = [_with_context(one.crop).at(self.input_size) for one in part]
-                squares = np.stack([crop.sample(pixels) for crop in crops])
+                wide = [wide_crop(crop) for crop in crops]
+                seen = [*crops, *(crop for crop in wide if crop is not None)]
+                squares = np.stack([crop.sample(pixels) for crop in seen])
             with clock.stage("network"):
                 logits = self._infer(squares)
             with clock.stage("upsample"):
-                for crop, view in zip(crops, logits, strict=True):
+                farther = iter(logits[len(crops) :])
+                for crop, view, around in zip(crops, logits, wide, strict=False):
                     marks = find_landmarks(view, crop)
+                    fine, far = self._calibrated(view), None
+                    if around is not None:
+                        fine, far = join(fine, crop, self._calibrated(next(farther)), around)
                     if by_hand or (marks is not None and marks.score >= MIN_SCORE):
-                        canvas.paint(self._calibrated(view), crop, marks)
+                        canvas.paint(fine, crop, marks, far)
             if progress is not None:
                 progress(min(start + BATCH, len(found)), len(found))
         return canvas if canvas.faces else None

@@ -13,6 +13,11 @@ from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop
 from bisenet.postprocess.logits import LogitGrid
 from bisenet.postprocess.results import Face, face_extent, head_confidence, own_labels, spread
+from bisenet.postprocess.wide_view import WideView
+
+# The least and the most that a view may claim of 255.
+FINE_CLAIM = (64, 255)
+WIDE_CLAIM = (1, 63)
 
 
 @dataclass
@@ -33,13 +38,20 @@ class Composite:
     claim: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     faces: list[Face] = field(default_factory=list)
 
-    def paint(self, logits: NDArray[np.float32], crop: Crop, marks: Landmarks | None) -> None:
+    def paint(
+        self,
+        logits: NDArray[np.float32],
+        crop: Crop,
+        marks: Landmarks | None,
+        wide: WideView | None = None,
+    ) -> None:
         """Paint a face; where it meets another, the one with the stronger claim keeps a pixel.
 
         A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
-        rim a crop shows the neighbour, whose own crop sees more of it.
+        rim a crop shows the neighbour, whose own crop sees more of it. A fine view's claim is
+        stronger than any wide one's.
         """
-        layer = _Layer.of(logits, crop, self.several)
+        layer = _Layer.of(logits, crop, self.several, wide)
         if self.faces:
             self._lay_over(layer)
         else:
@@ -52,11 +64,12 @@ class Composite:
                 # At full detail the parts are told more exactly than when the crop was framed.
                 turn=crop.turn if marks is None else face_crop(marks, 1, crop.shape).turn,
                 eyes=marks.eyes if marks is not None and marks.both_eyes else None,
-                window=crop.window,
+                window=layer.window,
                 labels=layer.labels,
                 shape=crop.shape,
                 crop=crop,
                 logits=logits.astype(np.float16),
+                wide=wide,
             )
         )
 
@@ -90,10 +103,10 @@ class Composite:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """What one face's crop says of its window of the photo.
+    """What one face's views say of their window of the photo.
 
     Attributes:
-        labels: ``(h, w)``, background where the crop does not reach.
+        labels: ``(h, w)``, background where no view reaches.
         take: ``(h, w)``, where it does.
         sure: the winning class's probability, ``(h, w)``.
         claim: how strongly the face holds a pixel, 0..255, ``(h, w)``; empty where none disputes.
@@ -106,15 +119,36 @@ class _Layer:
     claim: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, logits: NDArray[np.float32], crop: Crop, disputed: bool) -> _Layer:
+    def of(
+        cls, logits: NDArray[np.float32], crop: Crop, disputed: bool, wide: WideView | None
+    ) -> _Layer:
+        near = cls._of_view(logits, crop, FINE_CLAIM if disputed else None)
+        if wide is None:
+            return near
+        seen = wide.logits.astype(np.float32)
+        far = cls._of_view(seen, wide.crop, WIDE_CLAIM if disputed else None)
+        x, y, width, height = near.window
+        here = within((x - far.window[0], y - far.window[1], width, height))
+        pairs = [(far.labels, near.labels), (far.sure, near.sure), (far.take, near.take)]
+        if disputed:
+            pairs.append((far.claim, near.claim))
+        for below, above in pairs:
+            np.copyto(below[here], above, where=near.take)
+        return far
+
+    @classmethod
+    def _of_view(
+        cls, logits: NDArray[np.float32], crop: Crop, claims: tuple[int, int] | None
+    ) -> _Layer:
         logit_grid = LogitGrid(logits, crop.size)
         labels, take = resample.label_window(logit_grid, crop.matrix, crop.window)
         sure = resample.warp_plane(logit_grid.confidence, logit_grid, crop.matrix, crop.window)
         claim = np.zeros((0, 0), np.uint8)
-        if disputed:
+        if claims is not None:
             plane = logit_grid.confidence * _middle_weight(logit_grid.samples)
             held = resample.warp_plane(plane, logit_grid, crop.matrix, crop.window)
-            claim = np.round(held * 255).astype(np.uint8)
+            least, most = claims
+            claim = np.round(least + held * (most - least)).astype(np.uint8)
         return cls(crop.window, labels, take, sure, claim)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.geometry.affine import Rect, from_part, from_shrunk
+from bisenet.geometry.crops import Crop
 from bisenet.geometry.warp import warp
 from bisenet.postprocess.boundaries import MIXED
 from bisenet.postprocess.logits import LogitGrid
@@ -61,6 +62,16 @@ def label_window(
     covered = labels != _OUTSIDE
     labels[~covered] = 0
     return labels, covered
+
+
+def covered(crop: Crop) -> NDArray[np.bool_]:
+    """Which pixels of its window a crop covers, ``(h, w)``, as ``label_window`` has it."""
+    inside = np.zeros((2, 2), np.uint8)  # one cell between the four corner pixels
+    x, y, width, height = crop.window
+    to_cell = from_part(crop.matrix, (x, y)) / (crop.size - 1)
+    to_cell[:, 2] -= 0.5
+    here = warp(inside[:1, :1], to_cell, (width, height), cv2.INTER_NEAREST, value=1)
+    return np.asarray(here == 0)
 
 
 def warp_plane(

@@ -18,6 +18,7 @@ from bisenet.geometry.affine import Rect, within
 from bisenet.geometry.crops import Box, Crop, Point
 from bisenet.postprocess import resample
 from bisenet.postprocess.logits import LogitGrid, softmax
+from bisenet.postprocess.wide_view import WideView
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 _PlaneOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -35,12 +36,13 @@ class Face:
         score: mean confidence over the pixels that are not background, 0..1.
         turn: how far the head leans, degrees clockwise as seen, -180..180.
         eyes: the eye on the picture's left and the one on its right (x, y), where both show.
-        window: the rectangle of the photo that its crop covers: x, y, width, height.
+        window: the rectangle of the photo that its views cover: x, y, width, height.
         labels: ``(height, width)`` uint8, this face's class ids in that window. Pixels that
             another face claims more strongly are background here.
         shape: the photo's height and width.
-        crop: the square that the network saw.
+        crop: the square that the network saw, the fine view.
         logits: ``(19, S/8, S/8)`` f16, what the network said about that square.
+        wide: the wide view beyond it; None where the fine one shows all of the photo.
     """
 
     id: int
@@ -53,6 +55,7 @@ class Face:
     shape: tuple[int, int] = field(repr=False)
     crop: Crop = field(repr=False)
     logits: NDArray[np.float16] = field(repr=False)
+    wide: WideView | None = field(default=None, repr=False)
 
     @property
     def mask(self) -> NDArray[np.uint8]:
@@ -69,8 +72,8 @@ class Parsing:
 
     Attributes:
         image: ``(H, W, 3)`` uint8, the photo, upright sRGB.
-        mask: ``(H, W)`` uint8, class ids, at the photo's own resolution. Beyond the faces' crops
-            everything is background.
+        mask: ``(H, W)`` uint8, class ids, at the photo's own resolution; 0 where ``covered``
+            is false.
         confidence: ``(H, W)`` f32, probability of the winning class. Beyond the faces' crops,
             where nothing was parsed because no face was found, it is 1.
         faces: largest first; empty where none was found.
@@ -96,6 +99,11 @@ class Parsing:
     warm_up: bool = False
     views: tuple[Face, ...] = field(default=(), repr=False)
     owner: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8), repr=False)
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Where a view decided, ``(H, W)``; elsewhere the mask's 0 means nothing."""
+        return self.owner > 0
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -124,14 +132,26 @@ class Parsing:
         """A plane of every view's probabilities, each where its view decides, ``(H, W)``."""
         result = np.full(self.mask.shape, beyond, np.float32)
         for view in self.views:
-            logit_grid = LogitGrid(view.logits.astype(np.float32), view.crop.size)
-            plane = plane_of(softmax(logit_grid.logits))
-            here = within(view.window)
-            values = resample.warp_plane(
-                np.ascontiguousarray(plane), logit_grid, view.crop.matrix, view.window
-            )
-            np.copyto(result[here], values, where=self.owner[here] == view.id)
+            own = self.owner == view.id
+            if view.wide is not None:
+                self._read_view(result, plane_of, view.wide.logits, view.wide.crop, own)
+                own &= spread(resample.covered(view.crop), view.crop.window, own.shape)
+            self._read_view(result, plane_of, view.logits, view.crop, own)
         return result
+
+    @staticmethod
+    def _read_view(
+        result: NDArray[np.float32],
+        plane_of: _PlaneOf,
+        logits: NDArray[np.float16],
+        crop: Crop,
+        where: NDArray[np.bool_],
+    ) -> None:
+        logit_grid = LogitGrid(logits.astype(np.float32), crop.size)
+        plane = np.ascontiguousarray(plane_of(softmax(logit_grid.logits)))
+        here = within(crop.window)
+        values = resample.warp_plane(plane, logit_grid, crop.matrix, crop.window)
+        np.copyto(result[here], values, where=where[here])
 
 
 def spread(

@@ -1,0 +1,129 @@
+"""The wide view: each person seen once more, farther away, so that hair and clothes go on.
+
+The fine crop holds a face and what is near it. Long hair and a coat leave it, so the network sees
+the person a second time in a crop of up to three times the side. On the face the fine view decides;
+towards its rim its logits pass over into those of the wide view; beyond, the wide view continues
+hair, hat, neck and clothes of this person and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bisenet.classes import BACKGROUND, BY_NAME
+from bisenet.geometry.crops import Crop
+
+# Side of the wide crop in sides of the fine one. Measured on full-body photos and rendered scenes:
+# twice ends above the waist, four times costs hair its edges.
+WIDEST = 3.0
+# The outer part of the fine crop, of half its side, in which the wide view takes over.
+RAMP = 0.15
+# What the wide view may continue; a face there is somebody else's.
+CONTINUED = tuple(
+    BY_NAME[name].id for name in ("background", "hair", "hat", "neck", "neck_l", "cloth")
+)
+# A logit that never leads.
+_NEVER = np.float32(-30)
+
+
+@dataclass(frozen=True, eq=False)
+class WideView:
+    """What the network said about the wide crop, reduced to what continues the person.
+
+    Attributes:
+        crop: the square that the network saw.
+        logits: ``(19, S/8, S/8)`` f16.
+    """
+
+    crop: Crop
+    logits: NDArray[np.float16]
+
+
+def wide_crop(crop: Crop) -> Crop | None:
+    """The wide crop about a fine one, of the same number of pixels and the same roll.
+
+    Returns:
+        As much as the photo has to show, at most ``WIDEST`` times the side; None where the fine
+        crop shows all of the photo.
+    """
+    height, width = crop.shape
+    x, y, w, h = crop.window
+    corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+    if (x, y, w, h) == (0, 0, width, height) and _inside(crop, corners):
+        return None
+    middle = (crop.size - 1) / 2
+    reach = float(np.abs(_to_crop(crop, corners) - middle).max()) / (crop.size / 2)
+    return crop.widened(min(max(reach, 1.0), WIDEST)).at(crop.size)
+
+
+def join(
+    fine: NDArray[np.float32], crop: Crop, wide: NDArray[np.float32], around: Crop
+) -> tuple[NDArray[np.float32], WideView]:
+    """Let a wide view continue a fine one.
+
+    Args:
+        fine: logits of the fine crop ``crop``, ``(C, g, g)``.
+        wide: logits of the wide crop ``around``, ``(C, g, g)``.
+
+    Returns:
+        The fine logits ``(C, g, g)``, passing over into the wide ones at the rim, and the wide
+        view, in which only what continues this person leads.
+    """
+    grid = fine.shape[-1]
+    position = _positions(crop, grid, around, wide.shape[-1])
+    continued = _continued(wide, position)
+    axis = np.abs(np.linspace(-1, 1, grid, dtype=np.float32))
+    inward = 1 - np.maximum(axis[:, None], axis)
+    share = np.clip(inward / RAMP, 0, 1)
+    view = WideView(around, continued.astype(np.float16))
+    return share * fine + (1 - share) * _read(continued, position), view
+
+
+def _continued(wide: NDArray[np.float32], position: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Wide logits in which nothing leads but what hangs together with the fine crop's content."""
+    logits = wide.copy()
+    logits[np.setdiff1d(np.arange(len(logits)), CONTINUED)] = _NEVER
+    count, parts = cv2.connectedComponents((logits.argmax(0) != BACKGROUND).astype(np.uint8))
+    last = wide.shape[-1] - 1
+    x0, y0 = np.clip(np.ceil(position.min((1, 2))), 0, last).astype(int)
+    x1, y1 = np.clip(np.floor(position.max((1, 2))), 0, last).astype(int)
+    own = np.zeros(count, bool)
+    own[np.unique(parts[y0 : y1 + 1, x0 : x1 + 1])] = True
+    own[0] = True  # the background's part
+    strange = ~own[parts]
+    logits[:, strange] = _NEVER
+    logits[BACKGROUND, strange] = -_NEVER
+    return logits
+
+
+def _positions(crop: Crop, grid: int, around: Crop, samples: int) -> NDArray[np.float32]:
+    """Where a crop's samples lie among those of another, ``(2, grid, grid)``: x, y."""
+    axis = np.linspace(0, crop.size - 1, grid)
+    xs, ys = np.meshgrid(axis, axis)
+    points = _to_crop(around, crop.to_photo(np.stack([xs.ravel(), ys.ravel()], 1)))
+    points /= (around.size - 1) / (samples - 1)
+    return np.asarray(points.T.reshape(2, grid, grid), np.float32)
+
+
+def _read(logits: NDArray[np.float32], position: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bilinear interpolation of ``(C, g, g)`` at positions ``(2, h, w)``: ``(C, h, w)``."""
+    return np.stack(
+        [
+            cv2.remap(plane, *position, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for plane in logits
+        ]
+    )
+
+
+def _to_crop(crop: Crop, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points ``(N, 2)`` of the photo (x, y) in the crop's pixels."""
+    return points @ crop.matrix[:, :2].T + crop.matrix[:, 2]
+
+
+def _inside(crop: Crop, points: NDArray[np.float64]) -> bool:
+    at = _to_crop(crop, points)
+    return bool((at >= -0.5).all() and (at <= crop.size - 0.5).all())

@@ -1,0 +1,86 @@
+"""The wide view: how far it reaches, what it may continue, and that the seam does not show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bisenet.classes import BACKGROUND, BY_NAME
+from bisenet.geometry.crops import Crop, square_crop, whole_crop
+from bisenet.postprocess.logits import LogitGrid
+from bisenet.postprocess.resample import covered, label_window
+from bisenet.postprocess.wide_view import RAMP, WIDEST, join, wide_crop
+
+HAIR, CLOTH, SKIN, NOSE = (BY_NAME[name].id for name in ("hair", "cloth", "skin", "nose"))
+GRID = 64
+SHAPE = (900, 700)
+
+
+def crop_at(side: float, roll: float = 0.0) -> Crop:
+    return square_crop((350, 250), side, roll, 512, SHAPE)
+
+
+def logits_of(labels: np.ndarray) -> np.ndarray:
+    """Logits ``(19, g, g)`` in which a label map ``(g, g)`` leads clearly."""
+    return np.where(np.arange(19)[:, None, None] == labels, 8, 0).astype(np.float32)
+
+
+def test_a_photo_that_the_fine_crop_shows_whole_is_not_looked_at_again() -> None:
+    assert wide_crop(whole_crop(300, 200, 512)) is None
+    assert wide_crop(crop_at(2000)) is None
+
+
+@pytest.mark.parametrize("roll", [0.0, 25.0])
+def test_it_shows_at_most_three_times_the_side_about_the_same_centre(roll: float) -> None:
+    fine = crop_at(120, roll)
+    wide = wide_crop(fine)
+    assert wide is not None
+    assert wide.size == fine.size
+    assert wide.side == pytest.approx(WIDEST * fine.side)
+    assert wide.centre == pytest.approx(fine.centre)
+
+
+def test_it_shows_no_more_than_the_photo_has() -> None:
+    wide = wide_crop(crop_at(600))
+    assert wide is not None
+    assert wide.side == pytest.approx(2 * (SHAPE[0] - 250), rel=0.01)
+
+
+def test_the_fine_view_decides_on_the_face_and_the_wide_one_at_the_rim() -> None:
+    fine = crop_at(200)
+    wide = wide_crop(fine)
+    assert wide is not None
+    inner, rim = np.full((GRID, GRID), SKIN), np.full((GRID, GRID), HAIR)
+    joined, view = join(logits_of(inner), fine, logits_of(rim), wide)
+    ramp = int(np.ceil(RAMP * (GRID - 1) / 2))
+    middle = np.s_[ramp + 1 : -ramp - 1, ramp + 1 : -ramp - 1]
+    assert (joined.argmax(0)[middle] == SKIN).all()
+    np.testing.assert_allclose(joined[:, 0], logits_of(rim)[:, 0], atol=1e-4)
+    np.testing.assert_allclose(joined[:, :, -1], logits_of(rim)[:, :, -1], atol=1e-4)
+    assert (view.logits.argmax(0) == HAIR).all()
+
+
+def test_only_this_persons_hair_and_clothes_go_on() -> None:
+    fine = crop_at(200)
+    wide = wide_crop(fine)
+    assert wide is not None
+    seen = np.full((GRID, GRID), BACKGROUND)
+    seen[28:64, 28:36] = CLOTH  # from the middle down to the edge
+    seen[2:8, 2:8] = HAIR  # somebody else's, apart from this person
+    seen[50:54, 30:34] = NOSE  # a face within the clothes is nobody's nose here
+    _, view = join(logits_of(seen), fine, logits_of(seen), wide)
+    found = view.logits.argmax(0)
+    assert (found[2:8, 2:8] == BACKGROUND).all()
+    assert (found[55:64, 29:35] == CLOTH).all()
+    assert NOSE not in found
+
+
+@pytest.mark.parametrize("roll", [0.0, 33.0, -90.0])
+def test_covered_is_where_labels_come_from_the_crop(roll: float) -> None:
+    crop = crop_at(333, roll)
+    grid = LogitGrid(logits_of(np.full((GRID, GRID), SKIN)), crop.size)
+    _, expected = label_window(grid, crop.matrix, crop.window)
+    found = covered(crop)
+    assert found.shape == expected.shape
+    assert (found != expected).sum() <= 4 * sum(found.shape) // 100
+    assert found.any()
