@@ -64,14 +64,13 @@ def label_window(
     return labels, covered
 
 
-def covered(crop: Crop) -> NDArray[np.bool_]:
-    """Which pixels of its window a crop covers, ``(h, w)``, as ``label_window`` has it."""
-    inside = np.zeros((2, 2), np.uint8)  # one cell between the four corner pixels
+def covered(crop: Crop, logit_grid: LogitGrid) -> NDArray[np.bool_]:
+    """Which pixels of its window a crop covers, ``(h, w)``: those that ``label_window`` labels."""
     x, y, width, height = crop.window
-    to_cell = from_part(crop.matrix, (x, y)) / (crop.size - 1)
-    to_cell[:, 2] -= 0.5
-    here = warp(inside[:1, :1], to_cell, (width, height), cv2.INTER_NEAREST, value=1)
-    return np.asarray(here == 0)
+    cells = np.zeros((logit_grid.samples - 1, logit_grid.samples - 1), np.uint8)
+    nearest = _to_samples(logit_grid, crop.matrix, (x, y))
+    nearest[:, 2] -= 0.5
+    return np.asarray(warp(cells, nearest, (width, height), cv2.INTER_NEAREST, value=1) == 0)
 
 
 def warp_plane(

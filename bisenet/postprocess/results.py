@@ -133,25 +133,26 @@ class Parsing:
         result = np.full(self.mask.shape, beyond, np.float32)
         for view in self.views:
             own = self.owner == view.id
+            fine = LogitGrid(view.logits.astype(np.float32), view.crop.size)
             if view.wide is not None:
-                self._read_view(result, plane_of, view.wide.logits, view.wide.crop, own)
-                own &= spread(resample.covered(view.crop), view.crop.window, own.shape)
-            self._read_view(result, plane_of, view.logits, view.crop, own)
+                wide = LogitGrid(view.wide.logits.astype(np.float32), view.wide.crop.size)
+                _read_view(result, plane_of, wide, view.wide.crop, own)
+                own &= spread(resample.covered(view.crop, fine), view.crop.window, own.shape)
+            _read_view(result, plane_of, fine, view.crop, own)
         return result
 
-    @staticmethod
-    def _read_view(
-        result: NDArray[np.float32],
-        plane_of: _PlaneOf,
-        logits: NDArray[np.float16],
-        crop: Crop,
-        where: NDArray[np.bool_],
-    ) -> None:
-        logit_grid = LogitGrid(logits.astype(np.float32), crop.size)
-        plane = np.ascontiguousarray(plane_of(softmax(logit_grid.logits)))
-        here = within(crop.window)
-        values = resample.warp_plane(plane, logit_grid, crop.matrix, crop.window)
-        np.copyto(result[here], values, where=where[here])
+
+def _read_view(
+    result: NDArray[np.float32],
+    plane_of: _PlaneOf,
+    logit_grid: LogitGrid,
+    crop: Crop,
+    where: NDArray[np.bool_],
+) -> None:
+    plane = np.ascontiguousarray(plane_of(softmax(logit_grid.logits)))
+    values = resample.warp_plane(plane, logit_grid, crop.matrix, crop.window)
+    here = within(crop.window)
+    np.copyto(result[here], values, where=where[here])
 
 
 def spread(
