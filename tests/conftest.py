@@ -13,7 +13,7 @@ from bisenet.parser import FaceParser, Parsing
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
-# Data sets too large for the repository, one folder each; tests that need a missing one are skipped.
+# Data sets that the repository does not hold, a folder each; tests without theirs are skipped.
 DATA = Path(os.environ.get("BISENET_TEST_DATA", ROOT.parent / "shared" / "data"))
 LABELLED = DATA / "celebamask-mini"
 
