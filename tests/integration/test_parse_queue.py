@@ -160,7 +160,7 @@ def test_clients_take_turns(key: str) -> None:
         for count, who in enumerate(["greedy", "greedy", "polite"], start=1):
             threads.append(threading.Thread(target=ask, args=(who,)))
             threads[-1].start()
-            until(lambda n=count: queue.waiting == n)
+            until(lambda n=count: queue.waiting == n)  # type: ignore[misc]
     for thread in threads:
         thread.join(10)
     assert order == ["polite", "greedy", "greedy"]
