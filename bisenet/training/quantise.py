@@ -1,6 +1,6 @@
 """Post-training quantisation of weights to int8, at build time, with NNCF.
 
-    python -m bisenet weights quantise --data ../shared/data/celebamask-mini/train
+    python -m bisenet weights quantise --data FACES
 
 Nothing of this runs in production: it writes one zip file beside the weights, and the manifest
 records its hash and the hash of the weights that it was made from.

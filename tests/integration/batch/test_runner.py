@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from bisenet.parse_queue import parsing_alone, unqueued
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
+from tests.waiting import until
 
 T = TypeVar("T")
 
@@ -131,10 +132,7 @@ def test_results_are_read_while_it_runs(parse: Parse, portrait: Image.Image) -> 
     batch = batch_of(slowly, *(jpeg(portrait, 60 + i) for i in range(3)))
     thread = threading.Thread(target=run, args=(batch,))
     thread.start()
-    deadline = time.monotonic() + 30
-    while batch.snapshot().tried < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: batch.snapshot().tried == 2)
     half = batch.table()
     assert half["photo"].nunique() == 2
     go_on.release()
@@ -179,6 +177,12 @@ def test_a_released_batch_holds_nothing_and_stops(parse: Parse, portrait: Image.
         batch.read("0.jpg")
 
 
+def tell(event: threading.Event) -> bool:
+    """For ``stop``: goes on, and tells that it was asked."""
+    event.set()
+    return False
+
+
 class TestManners:
     def test_a_person_who_waits_goes_first(
         self, parser: FaceParser, portrait: Image.Image, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +190,7 @@ class TestManners:
         """One photo inside, one person waiting: the batch joins when the person is in."""
         queue = ParseQueue(1, 8)
         order: list[str] = []
-        leave = threading.Event()
+        leave, stepped_back = threading.Event(), threading.Event()
 
         def person(name: str) -> None:
             with queue.admit():
@@ -194,7 +198,9 @@ class TestManners:
                 leave.wait(30)
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", lambda: False, queue)
+            # It asks whether to stop at each pause.
+            stop = partial(tell, stepped_back)
+            parse = polite_parse(parser, "whole", "", stop, queue, patience=600)
             parse(jpeg(portrait, 64), parsing_alone)
             order.append("batch")
 
@@ -206,7 +212,7 @@ class TestManners:
         until(lambda: queue.waiting == 1)
         own = threading.Thread(target=batch)
         own.start()
-        time.sleep(0.2)
+        assert stepped_back.wait(30)
         assert queue.waiting == 1, "the batch stepped back"
         leave.set()
         for thread in (inside, waiting, own):
@@ -215,8 +221,8 @@ class TestManners:
 
     def test_a_full_queue_is_tried_again(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
-        parse = polite_parse(parser, "whole", "", lambda: False, queue)
-        done = threading.Event()
+        done, refused = threading.Event(), threading.Event()
+        parse = polite_parse(parser, "whole", "", partial(tell, refused), queue)
         with queue.admit():
 
             def wait_and_parse() -> None:
@@ -224,7 +230,7 @@ class TestManners:
                 done.set()
 
             threading.Thread(target=wait_and_parse).start()
-            time.sleep(0.2)
+            assert refused.wait(30)
             assert not done.is_set()
         assert done.wait(30)
 
@@ -252,12 +258,5 @@ class TestManners:
             threading.Thread(target=batch).start()
             until(lambda: queue.waiting == 1)
             stopped.set()
-            assert ended.wait(5)
+            assert ended.wait(30)
             assert queue.waiting == 0
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
