@@ -147,11 +147,7 @@ def load_model(name: str | Path = "default") -> BiSeNet:
     from bisenet.network.bisenet import BiSeNet
 
     entry = resolve(name)
-    if entry.sha256 and file_hash(entry.path) != entry.sha256:
-        raise WeightsError(
-            f"{entry.path.name} is not the file that the manifest describes (its SHA-256 differs). "
-            "Restore it, or add it again with: python -m bisenet weights add FILE"
-        )
+    check_hash(entry)
     state, info = read_checkpoint(entry.path)
     model = BiSeNet(info.num_classes, info.backbone, spatial_path=info.spatial_path)
     model.load_state_dict({key: tensor.float() for key, tensor in state.items()}, strict=True)
@@ -229,6 +225,19 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     )
     _append(folder / "manifest.toml", entry)
     return entry
+
+
+def check_hash(entry: WeightsInfo) -> None:
+    """Make sure that a manifest's file is the one that was added; other files pass.
+
+    Raises:
+        WeightsError: it is another file, or cannot be read.
+    """
+    if entry.sha256 and file_hash(entry.path) != entry.sha256:
+        raise WeightsError(
+            f"{entry.path.name} is not the file that the manifest describes (its SHA-256 differs). "
+            "Restore it, or add it again with: python -m bisenet weights add FILE"
+        )
 
 
 def file_hash(path: Path) -> str:

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from bisenet.data.device_jitter import jitter
 from bisenet.evaluation.metrics import Scores
 from bisenet.geometry.crops import MEAN, STD
 from bisenet.network.bisenet import BiSeNet
-from bisenet.training.ema import ModelEma
 from bisenet.training.losses import distillation, training_loss
 from bisenet.training.replicas import Replicas
 
@@ -40,7 +40,7 @@ class Learner:
     """
 
     replicas: Replicas
-    ema: ModelEma[BiSeNet]
+    average: AveragedModel
     optimizer: torch.optim.Optimizer
     peak: float
 
@@ -59,7 +59,7 @@ class Learner:
         """Clip the gradients, step, and let the average follow."""
         nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
-        self.ema.update(self.model)
+        self.average.update_parameters(self.model)
 
 
 @dataclass

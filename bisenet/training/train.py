@@ -7,7 +7,7 @@ import io
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ from bisenet.training.checkpoint import (
     write_text,
 )
 from bisenet.training.config import TrainConfig, as_plain, plan_of
-from bisenet.training.ema import ModelEma
+from bisenet.training.ema import average_of
 from bisenet.training.loop import Learner, Progress, Step, echoed, format_time, grouped, score
 from bisenet.training.losses import class_weights
 from bisenet.training.networks import build, load_from
@@ -101,7 +101,7 @@ class Trainer:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Learner(
             Replicas(model, self.config.replicas),
-            ModelEma(model, self.config.ema),
+            average_of(model, self.config.ema),
             _optimizer(model, spec.peak, self.config.weight_decay),
             spec.peak,
         )
@@ -141,9 +141,9 @@ class Trainer:
         try:
             for name, learner in self.learners().items():
                 learner.model.load_state_dict(state[f"{name}model"])
-                learner.ema.model.load_state_dict(state[f"{name}ema"])
+                learner.average.module.load_state_dict(state[f"{name}ema"])
                 learner.optimizer.load_state_dict(state[f"{name}optimizer"])
-                learner.ema.steps = state[f"{name}ema_steps"]
+                learner.average.n_averaged.fill_(state[f"{name}ema_steps"])
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"{path}: made for another network ({error})") from error
         self.epoch, self.steps = state["epoch"], state["steps"]
@@ -163,8 +163,8 @@ class Trainer:
         }
         for name, learner in self.learners().items():
             state[f"{name}model"] = learner.model.state_dict()
-            state[f"{name}ema"] = learner.ema.model.state_dict()
-            state[f"{name}ema_steps"] = learner.ema.steps
+            state[f"{name}ema"] = learner.average.module.state_dict()
+            state[f"{name}ema_steps"] = int(learner.average.n_averaged)
             state[f"{name}optimizer"] = learner.optimizer.state_dict()
         save_checkpoint(out / CHECKPOINT, state)
         table = io.StringIO()
@@ -190,9 +190,8 @@ class Trainer:
                 loader = self._loader()  # workers hold a copy of the labels
             self._run_epoch(loader)
         for learner in self.learners().values():
-            model = learner.ema.model
-            path = config.out / f"bisenet_{model.backbone_name}.safetensors"
-            export_weights(path, model.state_dict(), {"format": "pt"})
+            path = config.out / f"bisenet_{learner.model.backbone_name}.safetensors"
+            export_weights(path, learner.average.module.state_dict(), {"format": "pt"})
         return config.out / f"bisenet_{self.model.backbone_name}.safetensors"
 
     def _loader(self) -> DataLoader[Any]:
@@ -215,7 +214,7 @@ class Trainer:
         config = self.config
         weights = config.out / f"round-{number}.safetensors"
         if not weights.exists():
-            export_weights(weights, self.step.learner.ema.model.state_dict(), {"format": "pt"})
+            export_weights(weights, self.step.learner.average.module.state_dict(), {"format": "pt"})
         # From the file, so that a resumed run makes the same labels.
         model = load_from(str(weights), ()).to(self.device)
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -342,7 +341,7 @@ class Trainer:
     def _score(self, name: str, row: dict[str, Any]) -> None:
         faces: list[Pair] = self.val_faces
         scores = score(
-            self.learners()[name].ema.model,
+            cast(BiSeNet, self.learners()[name].average.module),
             lambda i: faces[i],
             len(faces),
             self.config.score_size,

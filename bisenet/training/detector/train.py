@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bisenet.data.faces import find_faces, read_face
-from bisenet.detection.detector import CARD, Candidate, Detector
+from bisenet.detection.detector import CARD, MEAN, STD, Candidate, Detector
+from bisenet.network.detector import DetectorNet, folded
 from bisenet.network.weights import file_hash
-from bisenet.training.detector.network import DetectorNet, encode, folded, loss
+from bisenet.training.detector.loss import encode, loss
 from bisenet.training.detector.scenes import SceneMaker, Target
+from bisenet.training.ema import average_of
 
 CHECKPOINT, WEIGHTS = "finder.pt", "face_finder.safetensors"
 
@@ -67,7 +70,7 @@ class DetectorTrainer:
         for parameter in self.net.parameters():  # the layout that its convolutions run in
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.average = average_of(self.net, 0.998)
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         plain = [p for p in self.net.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
@@ -81,7 +84,9 @@ class DetectorTrainer:
         content = torch.load(self.config.out / CHECKPOINT, weights_only=True)
         self.net.load_state_dict(content["net"])
         self.optimiser.load_state_dict(content["optimiser"])
-        self.average, self.step = content["average"], content["step"]
+        self.average.module.load_state_dict(content["average"])
+        self.step = content["step"]
+        self.average.n_averaged.fill_(self.step)
 
     def run(self) -> Path:
         """Train to the last step and write the weights; returns their card."""
@@ -101,7 +106,7 @@ class DetectorTrainer:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
             self.optimiser.step()
             self.step += 1
-            self._follow()
+            self.average.update_parameters(self.net)
             sums += (float(focal.detach()), float(crops.detach()))
             count += 1
             if self.step % self.config.save_every == 0:
@@ -113,7 +118,7 @@ class DetectorTrainer:
         return self.save()
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Scenes ``(N, 3, S, S)`` f32 0..255 and their truth, the same for the same step."""
+        """Scenes ``(N, 3, S, S)`` normalised f32 and their targets, the same for the same step."""
         size = self.config.size
         images, truths = [], []
         for number in range(self.config.batch):
@@ -122,7 +127,7 @@ class DetectorTrainer:
             images.append(image)
             truths.append(encode(targets, size))
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
-        return pixels, torch.from_numpy(np.stack(truths))
+        return (pixels - MEAN) / STD, torch.from_numpy(np.stack(truths))
 
     def save(self) -> Path:
         """Write the checkpoint, and the averaged weights with their card as serving reads them."""
@@ -131,17 +136,15 @@ class DetectorTrainer:
         content = {
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "average": self.average,
+            "average": self.average.module.state_dict(),
             "step": self.step,
         }
         beside = self.config.out / f"{CHECKPOINT}.part"
         torch.save(content, beside)
         beside.replace(self.config.out / CHECKPOINT)
         weights = self.config.out / WEIGHTS
-        state = folded(self.average)
-        save_file(
-            {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in state.items()}, weights
-        )
+        state = folded(cast(DetectorNet, self.average.module))
+        save_file({k: np.ascontiguousarray(v, np.float16) for k, v in state.items()}, weights)
         card = {
             "file": weights.name,
             "sha256": file_hash(weights),
@@ -159,16 +162,6 @@ class DetectorTrainer:
         done = self.step / self.config.steps
         warm = min(1.0, (self.step + 1) / 150)
         return float(self.config.peak * warm * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-5)
-
-    def _follow(self) -> None:
-        """The average of the weights that scoring and serving use."""
-        keep = min(0.998, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for key, value in self.net.state_dict().items():
-                if value.dtype.is_floating_point:
-                    self.average[key].lerp_(value, 1 - keep)
-                else:
-                    self.average[key].copy_(value)
 
 
 @dataclass(frozen=True)
