@@ -18,13 +18,8 @@ from torch.utils.data import DataLoader
 from bisenet.data.faces import Pair
 from bisenet.data.sampling import EpochSampler, FaceDataset, repeat_factors
 from bisenet.network.bisenet import BiSeNet
-from bisenet.training.checkpoint import (
-    export_weights,
-    load_checkpoint,
-    save_checkpoint,
-    write_json,
-    write_text,
-)
+from bisenet.runtime.atomic import write_json, write_text
+from bisenet.training.checkpoint import export_weights, load_checkpoint, save_checkpoint
 from bisenet.training.config import TrainConfig, as_plain, plan_of
 from bisenet.training.ema import average_of
 from bisenet.training.loop import Learner, Progress, Step, echoed, format_time, grouped, score

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +10,15 @@ from typing import cast
 
 import numpy as np
 import torch
+from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
 from bisenet.data.faces import find_faces, read_face
 from bisenet.detection.detector import CARD, MEAN, STD, Candidate, Detector
 from bisenet.network.detector import DetectorNet, folded
 from bisenet.network.weights import file_hash
+from bisenet.runtime.atomic import write_atomically, write_json
+from bisenet.training.checkpoint import save_checkpoint
 from bisenet.training.detector.loss import encode, loss
 from bisenet.training.detector.scenes import SceneMaker, Target
 from bisenet.training.ema import average_of
@@ -131,20 +133,17 @@ class DetectorTrainer:
 
     def save(self) -> Path:
         """Write the checkpoint, and the averaged weights with their card as serving reads them."""
-        from safetensors.numpy import save_file
-
         content = {
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.module.state_dict(),
             "step": self.step,
         }
-        beside = self.config.out / f"{CHECKPOINT}.part"
-        torch.save(content, beside)
-        beside.replace(self.config.out / CHECKPOINT)
+        save_checkpoint(self.config.out / CHECKPOINT, content)
         weights = self.config.out / WEIGHTS
         state = folded(cast(DetectorNet, self.average.module))
-        save_file({k: np.ascontiguousarray(v, np.float16) for k, v in state.items()}, weights)
+        halves = {k: np.ascontiguousarray(v, np.float16) for k, v in state.items()}
+        write_atomically(weights, lambda file: file.write(to_safetensors(halves)))
         card = {
             "file": weights.name,
             "sha256": file_hash(weights),
@@ -152,7 +151,7 @@ class DetectorTrainer:
             f"{self.config.size} pixels",
             "licence": self.config.licence,
         }
-        (self.config.out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        write_json(self.config.out / CARD, card)
         return self.config.out / CARD
 
     def _finished(self) -> bool:
