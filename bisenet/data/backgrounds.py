@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND
-
-Image = NDArray[np.uint8]
+from bisenet.data.types import Image
 
 _PICTURES = (
     *("coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png", "hubble_deep_field.jpg"),

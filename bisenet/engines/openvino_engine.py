@@ -117,7 +117,7 @@ class OpenVinoEngine:
     def _compile(self, pixels: bool) -> ov.CompiledModel:
         model = self._model
         if pixels:
-            model = from_pixels(model.clone(), MEAN * 255, STD * 255)
+            model = from_pixels(model.clone(), (MEAN * 255).tolist(), (STD * 255).tolist())
         folder = None if self._profiled else cache_dir()
         kept = folder / "openvino" if folder else None
         if kept is not None and not compiled_cache.drop_damaged(kept):

@@ -79,7 +79,7 @@ def build_detector_graph(state: State) -> ov.Model:
     return ov.Model([op.result(graph.conv(x, "head"))], [image], "FaceDetector")
 
 
-def from_pixels(model: ov.Model, mean: Sequence[float], std: Sequence[float]) -> ov.Model:
+def from_pixels(model: ov.Model, mean: list[float], std: list[float]) -> ov.Model:
     """The model with pixels ``(N, H, W, 3)`` uint8 as its input, normalised by its first nodes.
 
     OpenVINO fuses them; numpy needs three passes.
@@ -91,7 +91,7 @@ def from_pixels(model: ov.Model, mean: Sequence[float], std: Sequence[float]) ->
     steps = PrePostProcessor(model)
     steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     pixels = steps.input().preprocess().convert_element_type(ov.Type.f32)
-    pixels.mean(list(mean)).scale(list(std))
+    pixels.mean(mean).scale(std)
     steps.input().model().set_layout(ov.Layout("NCHW"))
     return steps.build()
 
@@ -163,9 +163,9 @@ class _BiSeNet(_Layers):
     def features(self, x: ov.Node, backbone: str) -> Sequence[ov.Node]:
         """Features at 1/8, 1/16 and 1/32 of the input."""
         name = "context_path.backbone"
-        stages, block = ("layer1", "layer2", "layer3", "layer4"), self._basic_block
+        stages, block = ["layer1", "layer2", "layer3", "layer4"], self._basic_block
         if backbone == "xception39":
-            stages, block = ("stage1", "stage2", "stage3"), self._xception_block
+            stages, block = ["stage1", "stage2", "stage3"], self._xception_block
         x = self.relu(self.conv(x, f"{name}.conv1", 2, f"{name}.bn1"), f"{name}.conv1")
         x = op.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3], name=f"{name}.maxpool").output(0)
         found = []

@@ -11,7 +11,6 @@ import numpy as np
 from bisenet.data.faces import (
     DataError,
     FaceFile,
-    Pair,
     find_faces,
     find_photos,
     load_faces,
@@ -19,6 +18,7 @@ from bisenet.data.faces import (
     read_hashes,
 )
 from bisenet.data.sampling import Source
+from bisenet.data.types import Pair
 from bisenet.training.recipe import DataSpec, NetworkSpec, Recipe, RoundSpec
 from bisenet.training.schedule import parse_phases
 

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bisenet.data.faces import Pair
 from bisenet.data.sampling import EpochSampler, FaceDataset, repeat_factors
+from bisenet.data.types import Pair
 from bisenet.network.bisenet import BiSeNet
 from bisenet.runtime.atomic import write_json, write_text
 from bisenet.training.checkpoint import export_weights, load_checkpoint, save_checkpoint

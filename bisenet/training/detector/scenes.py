@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bisenet.data import photometric
 from bisenet.data.backgrounds import background_of, crop_of, gradient, noise, stripes
+from bisenet.data.types import Image, Pair
 from bisenet.geometry.crops import PADDING
 from bisenet.training.detector.pieces import (
     LEVELS,
@@ -31,9 +32,6 @@ from bisenet.training.detector.pieces import (
     scramble,
     wipe,
 )
-
-Image = NDArray[np.uint8]
-Pair = tuple[Image, Image]
 
 # Pictures without people, for backgrounds. Coffee, grass and rocket are left for the tests.
 _PICTURES = {
