@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, BY_NAME
-from bisenet.data.scenes import Pair, compose, face_box, place
+from bisenet.data.scenes import compose, face_box, place
+from bisenet.data.types import Pair
 from bisenet.evaluation import scene_report
 from bisenet.evaluation.scene_report import Row, as_markdown, iou, match
 from bisenet.parser import FaceParser
