@@ -40,10 +40,7 @@ class TorchEngine:
         fold_batch_norm(model)
         classifier = _InFullPrecision(model.head.classifier)
         setattr(model.head, "classifier", classifier)  # noqa: B010  (declared as a Conv2d)
-        self._model = model.to(self._device, self._type)
-        for parameter in self._model.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self._model = model.to(self._device, self._type, memory_format=torch.channels_last)  # type: ignore[call-overload]
         classifier.float()
         mean, std = (torch.from_numpy(v).to(self._device) * 255 for v in (MEAN, STD))
         # One network at a time has every core; two at once would compete for them.

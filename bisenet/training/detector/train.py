@@ -22,6 +22,7 @@ from bisenet.training.checkpoint import save_checkpoint
 from bisenet.training.detector.loss import encode, loss
 from bisenet.training.detector.scenes import SceneMaker, Target
 from bisenet.training.ema import average_of
+from bisenet.training.loop import optimizer_of
 
 CHECKPOINT, WEIGHTS = "finder.pt", "face_finder.safetensors"
 
@@ -68,17 +69,10 @@ class DetectorTrainer:
         pairs = [read_face(file) for file in find_faces(root, config.labels)]
         self.faces = len(pairs)
         self.maker = SceneMaker(pairs, config.seed, config.backgrounds)
-        self.net = DetectorNet()
-        for parameter in self.net.parameters():  # the layout that its convolutions run in
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        # The layout that its convolutions run in.
+        self.net = DetectorNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = average_of(self.net, 0.998)
-        decay = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}],
-            lr=config.peak,
-        )
+        self.optimiser = optimizer_of(self.net, config.peak, weight_decay=0.02)
         self.step = 0
 
     def resume(self) -> None:
