@@ -265,6 +265,19 @@ def test_the_build_context_is_small_and_holds_what_the_app_reads() -> None:
     assert not any("tests" in path.parts or "k8s" in path.parts for path in files)
 
 
+def test_what_the_image_leaves_out_is_imported_by_the_command_line_alone() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "bisenet/training" in ignored
+    served = [ROOT / "streamlit_app.py", *(ROOT / "pages").glob("*.py")]
+    served += [
+        path
+        for path in (ROOT / "bisenet").rglob("*.py")
+        if path.relative_to(ROOT / "bisenet").parts[0] not in ("cli", "training")
+    ]
+    training = re.compile(r"^\s*(from|import) bisenet(\.training| import .*training)", re.MULTILINE)
+    assert [path for path in served if training.search(path.read_text())] == []
+
+
 def test_documented_variables_are_the_ones_there_are() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     assert set(re.findall(r"^\| `([A-Z_]+)`", text, re.MULTILINE)) == set(VARIABLES)
