@@ -6,7 +6,6 @@ One gate stands before the engine for all sessions and requests of a process.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -16,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from bisenet.runtime.fairness import Rounds
+from bisenet.runtime.settings import Settings
 
-RUNNING, WAITING = 2, 32
 # Who waits is asked this often whether they are still there.
 LOOK_SECONDS = 1.0
 
@@ -55,7 +54,7 @@ class ParseQueue:
         ValueError: fewer than one may run, or a negative number may wait.
     """
 
-    def __init__(self, max_running: int = RUNNING, max_waiting: int = WAITING):
+    def __init__(self, max_running: int = 2, max_waiting: int = 32):
         if max_running < 1 or max_waiting < 0:
             raise ValueError("A gate admits at least one, and no negative number can wait.")
         self.max_running = max_running
@@ -190,32 +189,12 @@ class ParseQueue:
                 ticket.news.set()
 
 
-def gate_from_environment() -> ParseQueue:
-    """A gate of the size that the environment sets: by default 2 at a time, 32 waiting.
-
-    Raises:
-        ValueError: a setting is not a whole number, or out of range.
-    """
-    sizes = {}
-    for name, default, least in (
-        ("BISENET_MAX_RUNNING", RUNNING, 1),
-        ("BISENET_MAX_WAITING", WAITING, 0),
-    ):
-        text = os.environ.get(name, str(default))
-        try:
-            sizes[name] = int(text)
-        except ValueError as error:
-            raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
-        if sizes[name] < least:
-            raise ValueError(f"{name} must be at least {least}, not {text}.")
-    return ParseQueue(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
-
-
 @cache
 def process_queue() -> ParseQueue:
-    """The one gate of this process, made on first use: pages and the API queue together.
+    """The one queue of this process, made on first use: pages and the API wait together.
 
     Raises:
-        ValueError: as ``gate_from_environment``.
+        ValueError: ``BISENET_MAX_RUNNING`` or ``BISENET_MAX_WAITING`` is wrong.
     """
-    return gate_from_environment()
+    settings = Settings()
+    return ParseQueue(settings.max_running, settings.max_waiting)
