@@ -13,12 +13,11 @@ import pytest
 from PIL import Image
 
 from bisenet.batch.items import TIDY, Parse
-from bisenet.batch.priority import polite_parse
 from bisenet.batch.runner import Batch
 from bisenet.classes import BACKGROUND
 from bisenet.images.decode import ImageError, Photo
 from bisenet.images.sources import from_files
-from bisenet.parse_queue import parsing_alone, unqueued
+from bisenet.parse_queue import background, parsing_alone, unqueued
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
@@ -194,7 +193,7 @@ class TestManners:
                 leave.wait(30)
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", lambda: False, queue)
+            parse = background(parser, "whole", "", lambda: False, queue)
             parse(jpeg(portrait, 64), parsing_alone)
             order.append("batch")
 
@@ -215,7 +214,7 @@ class TestManners:
 
     def test_a_full_queue_is_tried_again(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
-        parse = polite_parse(parser, "whole", "", lambda: False, queue)
+        parse = background(parser, "whole", "", lambda: False, queue)
         done = threading.Event()
         with queue.admit():
 
@@ -231,9 +230,7 @@ class TestManners:
     def test_it_stops_while_it_waits(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
         with queue.admit(), pytest.raises(Cancelled):
-            polite_parse(parser, "whole", "", lambda: True, queue)(
-                jpeg(portrait, 64), parsing_alone
-            )
+            background(parser, "whole", "", lambda: True, queue)(jpeg(portrait, 64), parsing_alone)
 
     def test_it_stops_in_the_queue_behind_work_that_never_ends(
         self, parser: FaceParser, portrait: Image.Image
@@ -243,7 +240,7 @@ class TestManners:
         stopped, ended = threading.Event(), threading.Event()
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", stopped.is_set, queue, patience=0)
+            parse = background(parser, "whole", "", stopped.is_set, queue, patience=0)
             with pytest.raises(Cancelled):
                 parse(jpeg(portrait, 64), parsing_alone)
             ended.set()

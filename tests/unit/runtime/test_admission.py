@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from bisenet.images.decode import MAX_PIXELS
+from bisenet.parse_queue import places
 from bisenet.runtime.admission import ParseQueue, QueueFull, process_queue
-from bisenet.turns import places
 
 
 def until(condition: Callable[[], bool]) -> None:
