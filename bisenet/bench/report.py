@@ -35,10 +35,10 @@ def benchmark(
     """Measure everything that ``python -m bisenet benchmark`` reports.
 
     Raises:
-        ValueError: a size, a batch or a contestant's name is wrong.
+        ValueError: a size, a batch or a backend's name is wrong.
         WeightsError: the weights cannot be loaded.
     """
-    say("opening the contestants")
+    say("opening the backends")
     entered, network = _network(names, sizes, batches, effort, weights, threads, say)
     say("a photo's whole way")
     parser = FaceParser(weights)
@@ -46,7 +46,7 @@ def benchmark(
     photos = [end_to_end.photo_times(parser, framing, runs) for framing in ("whole", "auto")]
     folder = end_to_end.folder_images_per_second(parser, 8 if quick else 32)
     say("sixteen people at once")
-    people = concurrency.crowd(parser)
+    people = concurrency.measure(parser)
     say("start-up and memory")
     started = [start for engine in _starters(entered) for start in startup.starts(engine, weights)]
     say("where the network's time goes")
@@ -76,7 +76,7 @@ def network_only(
     """The network's part of the report: no photo is parsed, so any machine with torch will do.
 
     Raises:
-        ValueError: a size, a batch or a contestant's name is wrong.
+        ValueError: a size, a batch or a backend's name is wrong.
         WeightsError: the weights cannot be loaded.
     """
     return _network(names, sizes, batches, effort, weights, threads, say)[1]
@@ -90,7 +90,7 @@ def _network(
     weights: str,
     threads: int | None,
     say: Say,
-) -> tuple[list[backends.Contestant], dict[str, Any]]:
+) -> tuple[list[backends.Backend], dict[str, Any]]:
     """Who took part, and what the report says of the network alone."""
     entered, refused = backends.open_contestants(names, weights, threads)
     table = latency.compare(
@@ -103,7 +103,7 @@ def _network(
         "contestants": {one.name: one.what for one in entered},
         "refused": {one.name: one.reason for one in refused},
         "table": [cell.as_row() for cell in table.cells],
-        "ratios": [vars(ratio) for ratio in table.ratios],
+        "ratios": [ratio.as_row() for ratio in table.ratios],
     }
 
 
@@ -144,7 +144,7 @@ def as_text(report: Mapping[str, Any]) -> str:
         *([host["gpu"]] if host["gpu"] else []),
         "",
         *_table(
-            ["contestant", "threads", "size", "batch", "runs", "median ms", "p95 ms", "images/s"],
+            ["backend", "threads", "size", "batch", "runs", "median ms", "p95 ms", "images/s"],
             [
                 (
                     row["contestant"],
@@ -223,12 +223,12 @@ def as_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _starters(entered: Sequence[backends.Contestant]) -> list[str]:
+def _starters(entered: Sequence[backends.Backend]) -> list[str]:
     return ["auto", *(["torch"] if any(one.name == "torch" for one in entered) else [])]
 
 
 def _profiles(
-    entered: Sequence[backends.Contestant], weights: str, threads: int | None
+    entered: Sequence[backends.Backend], weights: str, threads: int | None
 ) -> Iterable[profile.Profile]:
     for one in entered:
         if not one.name.startswith("openvino"):

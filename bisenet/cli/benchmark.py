@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batches", type=_numbers, metavar="N,N", help="images at once (1,2,4,8)")
     add("--engines", help="comma-separated: engines, published, onnxruntime (all)")
     add("--threads", type=int, help="for the network (default: what the CPU quota allows)")
-    add("--seconds", type=float, help="time for each contestant, size and batch (4)")
+    add("--seconds", type=float, help="time for each backend, size and batch (4)")
     add("--weights", default="default", help="a name, or a checkpoint's path")
     add("--out", type=Path, metavar="FILE", help="also write the JSON there")
     add("--json", action="store_true", help="print JSON and nothing else")

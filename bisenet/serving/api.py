@@ -66,8 +66,7 @@ class _Answer:
 class ParseRoute:
     """The route's handler.
 
-    Photos queue at the same gate as the dashboard's. Decoding waits for its turn as well, so that
-    the memory of decoded photos is bounded by the gate and not by the number of clients.
+    Photos wait in the same queue as the dashboard's, and are decoded once they have a place there.
     """
 
     def __init__(self, lifecycle: Lifecycle, models: Models, metrics: Metrics, body_seconds: float):

@@ -254,8 +254,8 @@ def _measure(
             latency.Effort(30, seconds),
             step,
             stop,
-            # Alone: a parse beside it would slow one contestant and not the next.
-            turn=partial(queue.admit, places=queue.max_running),
+            # Alone: a parse beside it would slow one backend and not the next.
+            hold=partial(queue.admit, places=queue.max_running),
         )
         cells += table.cells
         ratios += table.ratios
