@@ -44,6 +44,7 @@ from bisenet.serving.lifecycle import Lifecycle
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.models import Models
 from bisenet.serving.pages import Pages
+from bisenet.serving.refusal import refusal
 from bisenet.serving.security import Hosts, Security
 
 SCRIPT = ROOT / "streamlit_app.py"
@@ -79,17 +80,15 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
     models = Models(settings.weights, settings.other_engines)
     parse = ParseRoute(lifecycle, models, metrics, settings.body_seconds)
 
+    def probed(problem: str, fine: str) -> Response:
+        status = 503 if problem else 200
+        return PlainTextResponse(problem or fine, status, {"cache-control": "no-store"})
+
     async def healthz(_: Request) -> Response:
-        stalled = lifecycle.stalled
-        return PlainTextResponse(
-            "stalled" if stalled else "ok", 503 if stalled else 200, {"cache-control": "no-store"}
-        )
+        return probed("stalled" if lifecycle.stalled else "", "ok")
 
     async def readyz(_: Request) -> Response:
-        problem = lifecycle.problem
-        return PlainTextResponse(
-            problem or "ready", 503 if problem else 200, {"cache-control": "no-store"}
-        )
+        return probed(lifecycle.problem, "ready")
 
     async def prometheus(_: Request) -> Response:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -104,8 +103,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
         # Without this, Streamlit would answer with its page.
         known = request.url.path in ("/api/parse", "/api/openapi.json")
         code, status = ("wrong_method", 405) if known else ("no_route", 404)
-        error = {"code": code, "message": "See /api/openapi.json for what there is."}
-        return JSONResponse({"id": request.state.id, "error": error}, status)
+        return refusal(request.scope, status, code, "See /api/openapi.json for what there is.")
 
     def script_failed(error: Exception) -> None:
         metrics.script_errors.inc()
