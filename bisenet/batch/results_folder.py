@@ -105,9 +105,7 @@ class Folder:
 
     def table(self) -> pd.DataFrame:
         """The tidy table of every finished photo here, of earlier runs too, by name."""
-        marks = [
-            mark for path in self.out.rglob(MARK) if (mark := _read_mark(path.parent)) is not None
-        ]
+        marks = [mark for path in self.out.rglob(MARK) if (mark := _read_mark(path.parent))]
         marks.sort(key=lambda mark: str(mark["photo"]))
         rows = [row for mark in marks for row in mark["rows"]]
         # JSON has no NaN: a missing share comes back as None.
