@@ -8,9 +8,9 @@ from math import isfinite
 from typing import Any, Literal, cast
 
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
+from bisenet.geometry.crops import Box
 
 Mode = Literal["fill", "outline", "both"]
-Box = tuple[float, float, float, float]
 
 MODES: tuple[Mode, ...] = ("fill", "outline", "both")
 PARAMS = ("hide", "show", "opacity", "mode", "select", "face")
