@@ -19,7 +19,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 class Visitor(threading.Thread):
-    """Enters a gate, notes its places in the queue, and stays until told to leave."""
+    """Enters a queue, notes its positions there, and stays until told to leave."""
 
     def __init__(self, queue: ParseQueue, order: list[int], number: int, places: int = 1):
         super().__init__(daemon=True)
