@@ -7,7 +7,6 @@ Shipped weights stand in ``weights/manifest.toml``; those that a person adds, in
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import re
 import tomllib
@@ -21,6 +20,7 @@ from bisenet.network import checkpoints
 from bisenet.network.foreign_files import what_it_is
 from bisenet.runtime.atomic import write_atomically, write_text
 from bisenet.runtime.paths import WEIGHTS
+from bisenet.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,7 +94,7 @@ class _Extra:
 
 def weights_dir() -> Path:
     """The folder that holds the shipped weights and their manifest."""
-    return Path(os.environ.get("BISENET_WEIGHTS_DIR", WEIGHTS))
+    return Path(Settings().weights_dir or WEIGHTS)
 
 
 def catalog() -> tuple[WeightsInfo, ...]:
