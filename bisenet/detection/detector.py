@@ -2,7 +2,7 @@
 
 Objects as points (Zhou et al., "Objects as Points", 2019): each cell of 8 x 8 pixels says how
 likely an aligned crop is centred in it, and how that crop would lie. It only proposes;
-``bisenet.detection.finder`` has the parser look at what it proposes.
+``bisenet.detection.finder`` verifies its proposals with the parser.
 ``bisenet.training.detector.train`` trains it.
 """
 
@@ -50,7 +50,7 @@ class Candidate:
 
 
 class Detector:
-    """Proposes faces at any turn. Safe to share between threads.
+    """Proposes faces at any roll. Safe to share between threads.
 
     Args:
         card: the JSON that names the weights' file and its SHA-256.
@@ -110,7 +110,7 @@ def _opened(card: Path) -> Detector:
 
 
 def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The photo with at most ``side`` pixels on its longer side, for a glance at it.
+    """The photo with at most ``side`` pixels on its longer side, for the coarse pass.
 
     Averaging every pixel of a large photo would cost more than the network does, so of a photo
     more than twice as large only some are, 16 for each that is left.
@@ -136,9 +136,9 @@ def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The shrunk photo with a rim, ``(1, H, W, 3)``, one side ``side``, the other in quarters.
+    """The shrunk photo, padded, ``(1, H, W, 3)``: one side ``side``, the other in quarters of it.
 
-    OpenVINO prepares anew for every size, which takes as long as five runs: so there are few.
+    OpenVINO prepares anew for every size, which takes as long as five runs: so sizes are few.
     """
     quarter = side // 4
     longer = small.shape[0] >= small.shape[1], small.shape[1] >= small.shape[0]
@@ -157,7 +157,7 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
 
     Args:
         outputs: ``(6, h, w)``: heat as a logit, offset x and y in cells, logarithm of the side,
-            cosine and sine of the turn.
+            cosine and sine of the roll.
     """
     heat = outputs[0]
     bar = float(np.log(least / (1 - least)))
