@@ -12,14 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, FACE_CLASSES
 from bisenet.data.backgrounds import make_scene
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
-Pair = tuple[Image, Mask]
+from bisenet.data.types import Image, Mask, Pair
 
 ATTEMPTS = 60
 

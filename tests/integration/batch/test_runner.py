@@ -13,12 +13,11 @@ import pytest
 from PIL import Image
 
 from bisenet.batch.items import TIDY, Parse
-from bisenet.batch.priority import polite_parse
 from bisenet.batch.runner import Batch
 from bisenet.classes import BACKGROUND
 from bisenet.images.decode import ImageError, Photo
 from bisenet.images.sources import from_files
-from bisenet.parse_queue import parsing_alone, unqueued
+from bisenet.parse_queue import background, parsing_alone, unqueued
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
@@ -200,7 +199,7 @@ class TestManners:
         def batch() -> None:
             # It asks whether to stop at each pause.
             stop = partial(tell, stepped_back)
-            parse = polite_parse(parser, "whole", "", stop, queue, patience=600)
+            parse = background(parser, "whole", "", stop, queue, patience=600)
             parse(jpeg(portrait, 64), parsing_alone)
             order.append("batch")
 
@@ -222,7 +221,7 @@ class TestManners:
     def test_a_full_queue_is_tried_again(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
         done, refused = threading.Event(), threading.Event()
-        parse = polite_parse(parser, "whole", "", partial(tell, refused), queue)
+        parse = background(parser, "whole", "", partial(tell, refused), queue)
         with queue.admit():
 
             def wait_and_parse() -> None:
@@ -237,9 +236,7 @@ class TestManners:
     def test_it_stops_while_it_waits(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
         with queue.admit(), pytest.raises(Cancelled):
-            polite_parse(parser, "whole", "", lambda: True, queue)(
-                jpeg(portrait, 64), parsing_alone
-            )
+            background(parser, "whole", "", lambda: True, queue)(jpeg(portrait, 64), parsing_alone)
 
     def test_it_stops_in_the_queue_behind_work_that_never_ends(
         self, parser: FaceParser, portrait: Image.Image
@@ -249,7 +246,7 @@ class TestManners:
         stopped, ended = threading.Event(), threading.Event()
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", stopped.is_set, queue, patience=0)
+            parse = background(parser, "whole", "", stopped.is_set, queue, patience=0)
             with pytest.raises(Cancelled):
                 parse(jpeg(portrait, 64), parsing_alone)
             ended.set()

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from bisenet.images.decode import MAX_PIXELS
-from bisenet.runtime.admission import ParseQueue, QueueFull, gate_from_environment
-from bisenet.turns import places
+from bisenet.parse_queue import places
+from bisenet.runtime.admission import ParseQueue, QueueFull, process_queue
 
 
 class Visitor(threading.Thread):
@@ -147,11 +147,11 @@ def test_photos_take_places_by_their_share_of_the_largest() -> None:
 def test_the_environment_sets_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BISENET_MAX_RUNNING", "3")
     monkeypatch.setenv("BISENET_MAX_WAITING", "0")
-    queue = gate_from_environment()
+    queue = process_queue.__wrapped__()
     assert (queue.max_running, queue.max_waiting) == (3, 0)
     monkeypatch.setenv("BISENET_MAX_RUNNING", "many")
     with pytest.raises(ValueError, match="BISENET_MAX_RUNNING must be a whole number"):
-        gate_from_environment()
+        process_queue.__wrapped__()
     with pytest.raises(ValueError, match="at least one"):
         ParseQueue(0)
 
