@@ -45,7 +45,7 @@ panels: dict[str, Callable[[], None]] = {
     "Calibration": partial(results.calibration, outcome),
     "Face size": partial(results.face_size, outcome),
 }
-if len(outcome.contestants) > 1:
+if len(outcome.networks) > 1:
     panels = {"B against A": partial(results.differences, desk, outcome)} | panels
 tabs = st.tabs(list(panels), key="evaluate-tab", on_change="rerun")
 for tab, draw in zip(tabs, panels.values(), strict=True):

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from bisenet.classes import BY_NAME, NUM_CLASSES, label_lut
+from bisenet.classes import BY_NAME, FACE_CLASSES, NUM_CLASSES, label_lut
 from bisenet.data.partial_labels import PARTIAL, UNKNOWN
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -270,6 +272,25 @@ def load_faces(
         results = list(pool.map(read, range(len(files))))
     _raise_all([problem for problem in results if isinstance(problem, str) and problem])
     return ([r for r in results if not isinstance(r, str)] if keep else None), counts
+
+
+class MaskedFace(NamedTuple):
+    """A face in a mask: its pixels ``(H, W)``, and the box around them, ``x0, y0, x1, y1``."""
+
+    region: NDArray[np.bool_]
+    box: tuple[int, int, int, int]
+
+
+def largest_face(mask: NDArray[np.uint8]) -> MaskedFace | None:
+    """The largest connected region of a face's classes in a mask ``(H, W)``; None without one."""
+    lut = np.zeros(256, np.uint8)
+    lut[list(FACE_CLASSES)] = 1
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(lut[mask])
+    if count < 2:
+        return None
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, width, height = stats[largest, :4].tolist()
+    return MaskedFace(parts == largest, (x, y, x + width, y + height))
 
 
 def class_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -1,1 +1,1 @@
-"""Scoring: photos paired with their masks, metrics, calibration, two contestants compared."""
+"""Scoring: photos paired with their masks, metrics, calibration, two networks compared."""

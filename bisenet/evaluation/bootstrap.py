@@ -1,4 +1,4 @@
-"""Two contestants on the same photos: paired differences by class, with bootstrap intervals.
+"""Two networks on the same photos: paired differences by class, with bootstrap intervals.
 
 Photos are drawn with replacement, the same ones for both (Efron and Tibshirani, "An Introduction
 to the Bootstrap", 1993, percentile intervals); the counts of a draw are pooled before scores are
@@ -74,7 +74,7 @@ def compare(
         ValueError: no photos, or not as many of both.
     """
     if not first or len(first) != len(second):
-        raise ValueError("Two contestants are compared on the same photos, one or more.")
+        raise ValueError("Two networks are compared on the same photos, one or more.")
     counts = [np.stack([_marginals(s.confusion) for s in side]) for side in (first, second)]
     n = len(first)
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)

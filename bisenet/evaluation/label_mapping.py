@@ -34,11 +34,14 @@ class Labelling:
         name: for reports.
         lut: ``(256,)`` uint8, class id of each id, ``IGNORE`` for pixels that do not count.
         known: ``(256,)`` bool, ids that may occur.
+        partial: whether ids may be the values of ``bisenet.data.partial_labels``, which stay as
+            they are; boundaries are not scored then.
     """
 
     name: str
     lut: NDArray[np.uint8]
     known: NDArray[np.bool_]
+    partial: bool = False
 
     def unknown(self, counts: NDArray[np.int64]) -> tuple[int, ...]:
         """Ids that occur (``(256,)`` pixels of each) and mean nothing here, ascending."""
@@ -49,8 +52,7 @@ def of_order(order: str, partial: bool = False) -> Labelling:
     """The labelling of a known data set.
 
     Args:
-        partial: ids may also be the values of ``bisenet.data.partial_labels``, which stay as they
-            are.
+        partial: as ``Labelling.partial``.
 
     Raises:
         ValueError: the order is not one of ``LABEL_ORDERS``.
@@ -60,7 +62,7 @@ def of_order(order: str, partial: bool = False) -> Labelling:
     if partial:
         values = [*PARTIAL, UNKNOWN]
         lut[values], known[values] = values, True
-    return Labelling(order, lut, known)
+    return Labelling(order, lut, known, partial)
 
 
 def of_mapping(classes: Mapping[int, int | None]) -> Labelling:

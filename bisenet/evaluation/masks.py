@@ -88,7 +88,7 @@ def survey(
         try:
             with place(read(pair.mask)):
                 ids = pair_ids(pair, read)
-        except (MaskError, ArchiveError) as error:
+        except (MaskError, ImageError, ArchiveError) as error:
             problems.append(SkippedFile(pair.mask, str(error)))
             continue
         try:
@@ -111,9 +111,12 @@ def survey(
 
 
 def split_by_ids(
-    checked: Sequence[Checked], labelling: Labelling
+    checked: Sequence[Checked], labelling: Labelling, advice: str
 ) -> tuple[list[Checked], list[SkippedFile]]:
-    """Pairs whose ids all mean something under a labelling, and the others with their ids."""
+    """Pairs whose ids all mean something under a labelling, and the others with their ids.
+
+    ``advice`` is a sentence that ends each reason.
+    """
     good: list[Checked] = []
     problems: list[SkippedFile] = []
     for one in checked:
@@ -121,7 +124,7 @@ def split_by_ids(
         if unknown:
             shown = ", ".join(str(i) for i in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
             ids, are = ("Id", "is") if len(unknown) == 1 else ("Ids", "are")
-            reason = f"{ids} {shown} {are} no class here. Choose a mapping to say what they mean."
+            reason = f"{ids} {shown} {are} no class here. {advice}"
             problems.append(SkippedFile(one.pair.mask, reason))
         else:
             good.append(one)

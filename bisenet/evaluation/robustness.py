@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from bisenet.classes import BACKGROUND
 from bisenet.data import photometric
 from bisenet.data.augment import IGNORE
-from bisenet.data.faces import FaceFile, read_face
-from bisenet.evaluation.folder_score import Predict
+from bisenet.data.faces import FaceFile, Pair, read_face
 from bisenet.evaluation.metrics import Scores
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+# From a photo ``(H, W, 3)`` to class ids ``(H, W)``.
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 Change = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Pair]
 
 LOW_LIGHT_GAIN, LOW_LIGHT_GAMMA, LOW_LIGHT_NOISE = 0.35, 1.4, 4.0

@@ -101,7 +101,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             skipped += tree.skipped
             for below in tree.photos:
                 place = spoken(below.relative_to(path).as_posix())
-                found.append(Source(spoken(below), _path_reader(below), place))
+                found.append(Source(spoken(below), path_reader(below), place))
         elif is_zip(path.name):
             try:
                 file = stack.enter_context(path.open("rb"))
@@ -113,7 +113,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             found += [replace(s, name=f"{name}/{s.name}", place=s.name) for s in inside]
             refused += bad
         else:
-            found.append(Source(name, _path_reader(path), spoken(path.name)))
+            found.append(Source(name, path_reader(path), spoken(path.name)))
         # The same path given twice, or within a folder that was given, is one photo.
         sources |= {source.name: source for source in found}
     return Intake(tuple(sources.values()), tuple(refused), tuple(skipped))
@@ -170,7 +170,9 @@ def _member_reader(archive: Archive, member: Member) -> Callable[[], bytes]:
     return lambda: archive.read(member)
 
 
-def _path_reader(path: Path) -> Callable[[], bytes]:
+def path_reader(path: Path) -> Callable[[], bytes]:
+    """Reads a file; raises ``ImageError`` where it cannot be opened or is too large."""
+
     def read() -> bytes:
         try:
             if path.stat().st_size <= MAX_BYTES:

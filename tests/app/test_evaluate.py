@@ -224,7 +224,7 @@ def test_two_engines_side_by_side_on_photos_whose_faces_are_searched(page: AppTe
     score(page)
     assert outcome_of(page).framing == "auto"
     assert all(min(photo.faces) == 1 for photo in outcome_of(page).photos)
-    assert len(outcome_of(page).contestants) == 2
+    assert len(outcome_of(page).networks) == 2
     assert "It takes 10 photos or more to tell a difference from chance; these are 2." in texts(
         page
     )

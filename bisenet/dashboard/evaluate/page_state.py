@@ -20,9 +20,10 @@ from bisenet.evaluation.bootstrap import Differences
 from bisenet.evaluation.label_mapping import Labelling
 from bisenet.evaluation.masks import Checked, Survey
 from bisenet.evaluation.pairing import Pairing, pair_up
-from bisenet.evaluation.runner import Contestant, Outcome
+from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
 from bisenet.evaluation.sources import Files
 from bisenet.images.archives import SkippedFile
+from bisenet.parse_queue import Parse
 from bisenet.parser import FaceParser, FramingName
 
 _DESK = "evaluate_desk"
@@ -54,7 +55,7 @@ class PageState:
     ``refused`` is what was wrong with the files that were brought last, where none could be used;
     those that were there before stay. ``truth`` is the true mask of the photo in the viewer, by its
     name; its view is kept with those of all sessions. ``compared`` holds the differences of two
-    contestants once they were asked for.
+    networks once they were asked for.
     """
 
     files: Files | None = None
@@ -70,9 +71,9 @@ class PageState:
     def __post_init__(self) -> None:
         weakref.finalize(self, _forget_views, self._owner)
 
-    def view(self, photo: str, contestant: int, make: Callable[[], View]) -> View:
-        """The photo in the viewer under a contestant; made anew where it is not kept any more."""
-        key = (photo, str(contestant), None)
+    def view(self, photo: str, network: int, make: Callable[[], View]) -> View:
+        """The photo in the viewer under a network; made anew where it is not kept any more."""
+        key = (photo, str(network), None)
         view = resources.view_store().get(self._owner, key)
         if view is None or self.truth is None or self.truth[0] != photo:
             self.forget_view()
@@ -109,10 +110,10 @@ class PageState:
         mark = shell.session_mark()
 
         def work(progress: Callable[[float, str], None], stop: Callable[[], bool]) -> Outcome:
-            contestants = [
+            networks = [
                 (
-                    Contestant(parser.weights.name, str(parser.engine)),
-                    polite_parse(parser, setup.framing, mark, stop, patience=0),
+                    EvaluatedNetwork(parser.weights.name, str(parser.engine)),
+                    _for_every_pair(polite_parse(parser, setup.framing, mark, stop, patience=0)),
                 )
                 for parser in parsers
             ]
@@ -120,7 +121,7 @@ class PageState:
                 setup.checked,
                 files.read,
                 setup.labelling,
-                contestants,
+                networks,
                 setup.framing,
                 progress,
                 stop,
@@ -167,6 +168,10 @@ def clear() -> None:
     desk().forget_view()
     # Not replaced: Streamlit would keep the former value until the page runs once more.
     del st.session_state[_DESK]
+
+
+def _for_every_pair(parse: Parse) -> ParseFor:
+    return lambda _: parse
 
 
 def _forget_views(owner: object) -> None:

@@ -49,9 +49,9 @@ _TITLES = {
 
 
 def photos(desk: PageState, outcome: Outcome, k: int) -> None:
-    """The photos, worst first, and the chosen one under contestant ``k``."""
+    """The photos, worst first, and the chosen one under network ``k``."""
     table = photo_table(outcome)
-    key = f"miou_{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else "miou"
+    key = f"miou_{LETTERS[k].lower()}" if len(outcome.networks) > 1 else "miou"
     table = table.sort_values(key, kind="stable")
     shown = table.head(_MOST_SHOWN)
     order: list[int] = [int(i) for i in shown.index.to_numpy()]
@@ -158,7 +158,7 @@ def _side_by_side(desk: PageState, outcome: Outcome, index: int, k: int, view: V
     assert desk.truth is not None
     photo = outcome.photos[index]
     truth = desk.truth[1]
-    letter = f" {LETTERS[k]}" if len(outcome.contestants) > 1 else ""
+    letter = f" {LETTERS[k]}" if len(outcome.networks) > 1 else ""
     viewer(
         photo=view.photo_jpeg,
         labels=encode.indexed_png(_displayed(without_ignored(truth), view)),

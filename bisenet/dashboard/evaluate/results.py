@@ -12,7 +12,7 @@ from bisenet.dashboard.evaluate.page_state import PageState
 from bisenet.dashboard.widgets import downloads, framing_choice
 from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.dashboard.widgets.tables import region_column_config, region_columns
-from bisenet.evaluation import bootstrap, report, scoring
+from bisenet.evaluation import bootstrap, report
 from bisenet.evaluation.calibration import expected_calibration_error
 from bisenet.evaluation.report import LETTERS
 from bisenet.evaluation.runner import Outcome
@@ -32,10 +32,10 @@ def headline(outcome: Outcome) -> None:
             "scored, and these are their scores.",
             icon=":material/stop_circle:",
         )
-    two = len(outcome.contestants) > 1
-    for k, contestant in enumerate(outcome.contestants):
-        scores, counts = scoring.pooled(outcome.scores_of(k))
-        st.caption(f"**{LETTERS[k]}**: {contestant}" if two else str(contestant))
+    two = len(outcome.networks) > 1
+    for k, network in enumerate(outcome.networks):
+        scores, counts = outcome.pooled(k)
+        st.caption(f"**{LETTERS[k]}**: {network}" if two else str(network))
         present = int((scores.confusion.sum(axis=0) + scores.confusion.sum(axis=1) > 0).sum())
         foreground = present - (1 if scores.confusion[0].any() else 0)
         values = [
@@ -93,7 +93,7 @@ def not_scored(outcome: Outcome) -> None:
 
 def by_class(outcome: Outcome, k: int) -> None:
     """Scores of every class."""
-    scores, _ = scoring.pooled(outcome.scores_of(k))
+    scores, _ = outcome.pooled(k)
     table = report.class_table(scores)
     shown = pd.DataFrame(
         {
@@ -138,7 +138,7 @@ def by_class(outcome: Outcome, k: int) -> None:
 
 def confusions(outcome: Outcome, k: int) -> None:
     """What is taken for what."""
-    scores, _ = scoring.pooled(outcome.scores_of(k))
+    scores, _ = outcome.pooled(k)
     st.plotly_chart(
         charts.confusion_chart(scores.confusion, st.context.theme.type or "light"),
         config=CONFIG,
@@ -207,7 +207,7 @@ def differences(desk: PageState, outcome: Outcome) -> None:
 
 def pick(outcome: Outcome) -> int:
     """Whose numbers a panel shows: 0 for A, 1 for B."""
-    if len(outcome.contestants) == 1:
+    if len(outcome.networks) == 1:
         return 0
     letters: Sequence[str] = LETTERS
     chosen = st.segmented_control(
@@ -217,4 +217,4 @@ def pick(outcome: Outcome) -> int:
 
 
 def _side(outcome: Outcome, k: int) -> str:
-    return f"-{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else ""
+    return f"-{LETTERS[k].lower()}" if len(outcome.networks) > 1 else ""

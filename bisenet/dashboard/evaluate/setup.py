@@ -23,6 +23,7 @@ from bisenet.network import weights
 from bisenet.runtime.environment import other_engines
 
 _MAPPING = "mapping"
+_ADVICE = "Choose a mapping to say what they mean."
 # A grey photo taken for a mask has hundreds: nobody wants to say what each of them means.
 _MOST_IDS = 64
 _ENGINES = {
@@ -93,10 +94,10 @@ def _choose(survey: Survey, problems: Sequence[SkippedFile]) -> Setup:
         labelling = _labelling(survey)
     with right:
         framing = framing_choice.choose("The photos are", "whole", "evaluate-framing")
-        entries = [_contestant("A", "network", shell.current_weights())]
+        entries = [_network("A", "network", shell.current_weights())]
         if st.toggle("Compare with a second one", key="evaluate-two", persist_state="session"):
-            entries.append(_contestant("B", "second network", entries[0].weights))
-    good, bad = split_by_ids(survey.checked, labelling)
+            entries.append(_network("B", "second network", entries[0].weights))
+    good, bad = split_by_ids(survey.checked, labelling, _ADVICE)
     return Setup(labelling, framing, tuple(entries), good, (*problems, *bad))
 
 
@@ -158,7 +159,7 @@ def _mapping(survey: Survey, order: str) -> Labelling:
     return label_mapping.of_mapping(chosen)
 
 
-def _contestant(letter: str, what: str, default: str) -> Entry:
+def _network(letter: str, what: str, default: str) -> Entry:
     names = [entry.name for entry in weights.catalog()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
