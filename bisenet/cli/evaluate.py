@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bisenet.data.faces import FaceFile
-    from bisenet.evaluation.pairing import Pair
+    from bisenet.data.pairing import Pair
     from bisenet.parser import FaceParser
 
 HELP = "Score weights on a folder of faces and masks."
@@ -55,11 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     from bisenet.data.faces import find_faces
+    from bisenet.data.label_mapping import of_order
+    from bisenet.data.masks import true_classes
     from bisenet.evaluation import folder, report, robustness
     from bisenet.evaluation.flip import flip_averaged
-    from bisenet.evaluation.label_mapping import of_order
-    from bisenet.evaluation.masks import Checked, true_classes
     from bisenet.evaluation.runner import EvaluatedNetwork
+    from bisenet.evaluation.survey import Checked
     from bisenet.parse_queue import Parse, unqueued
     from bisenet.parser import FaceParser, FramingName, Parsing
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from bisenet.classes import BY_NAME
 from bisenet.data.faces import largest_face
+from bisenet.data.label_mapping import Labelling
+from bisenet.data.masks import Read
+from bisenet.data.pairing import Pair, Pairing, pair_up
 from bisenet.evaluation import runner
-from bisenet.evaluation.label_mapping import Labelling
-from bisenet.evaluation.masks import Read, split_by_ids, survey
-from bisenet.evaluation.pairing import Pair, Pairing, pair_up
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
+from bisenet.evaluation.survey import split_by_ids, survey
 from bisenet.geometry.crops import Box
 from bisenet.images.folder_tree import look_below
 from bisenet.images.sources import path_reader

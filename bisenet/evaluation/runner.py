@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bisenet.data.label_mapping import Labelling
+from bisenet.data.masks import MaskError, Read, true_classes
 from bisenet.evaluation import scoring
-from bisenet.evaluation.label_mapping import Labelling
-from bisenet.evaluation.masks import Checked, MaskError, Read, true_classes
 from bisenet.evaluation.metrics import Scores
+from bisenet.evaluation.survey import Checked
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import Photo
 from bisenet.parse_queue import Parse

@@ -12,6 +12,7 @@ from PIL import Image
 
 from bisenet.classes import NUM_CLASSES
 from bisenet.data.faces import class_pixels, largest_face
+from bisenet.data.pairing import Pair
 from bisenet.evaluation.calibration import BINS, calibration_counts
 from bisenet.evaluation.fitting import at_size
 from bisenet.evaluation.metrics import (
@@ -22,7 +23,6 @@ from bisenet.evaluation.metrics import (
     mean_of,
     partly_wrong,
 )
-from bisenet.evaluation.pairing import Pair
 from bisenet.postprocess.results import Parsing
 
 THUMBNAIL_PX = 96

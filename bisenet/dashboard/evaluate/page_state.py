@@ -15,13 +15,13 @@ from bisenet.batch.priority import polite_parse, polite_place
 from bisenet.dashboard.session import resources, shell
 from bisenet.dashboard.session.gallery import MAX_BYTES, View
 from bisenet.dashboard.session.jobs import Job
-from bisenet.evaluation import masks, runner
+from bisenet.data.label_mapping import Labelling
+from bisenet.data.pairing import Pairing, pair_up
+from bisenet.evaluation import runner
 from bisenet.evaluation.bootstrap import Differences
-from bisenet.evaluation.label_mapping import Labelling
-from bisenet.evaluation.masks import Checked, Survey
-from bisenet.evaluation.pairing import Pairing, pair_up
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
 from bisenet.evaluation.sources import Files
+from bisenet.evaluation.survey import Checked, Survey, survey
 from bisenet.images.archives import SkippedFile
 from bisenet.parse_queue import Parse
 from bisenet.parser import FaceParser, FramingName
@@ -153,7 +153,7 @@ def take(brought: Sequence[tuple[str, bytes]]) -> None:
     clear()
     mark = shell.session_mark()
     job = Job(
-        lambda progress, stop: masks.survey(
+        lambda progress, stop: survey(
             pairing.pairs, files.read, progress, stop, lambda data: polite_place(data, mark, stop)
         ),
         name="evaluate-reading",

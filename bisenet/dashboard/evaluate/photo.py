@@ -21,9 +21,9 @@ from bisenet.dashboard.viewer import viewer
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.pictures import fitted
 from bisenet.dashboard.widgets.tables import swatch
+from bisenet.data.label_mapping import IGNORE
+from bisenet.data.masks import true_classes
 from bisenet.engines import EngineError
-from bisenet.evaluation.label_mapping import IGNORE
-from bisenet.evaluation.masks import true_classes
 from bisenet.evaluation.metrics import iou_and_f1
 from bisenet.evaluation.report import LETTERS, photo_table
 from bisenet.evaluation.runner import Outcome

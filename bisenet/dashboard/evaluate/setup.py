@@ -13,11 +13,11 @@ from bisenet.dashboard.evaluate import page_state, uploads
 from bisenet.dashboard.evaluate.page_state import Entry, PageState, Setup
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.widgets import framing_choice
+from bisenet.data import label_mapping
+from bisenet.data.label_mapping import ORDER_TITLES, Labelling
 from bisenet.engines import ENGINES, EngineError
 from bisenet.engines.choice import candidates, installed
-from bisenet.evaluation import label_mapping
-from bisenet.evaluation.label_mapping import ORDER_TITLES, Labelling
-from bisenet.evaluation.masks import Survey, split_by_ids
+from bisenet.evaluation.survey import Survey, split_by_ids
 from bisenet.images.archives import SkippedFile
 from bisenet.network import weights
 from bisenet.runtime.environment import other_engines

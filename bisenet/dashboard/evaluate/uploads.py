@@ -12,8 +12,8 @@ from bisenet.dashboard.evaluate.page_state import PageState
 from bisenet.dashboard.session import upload_store
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
-from bisenet.evaluation.masks import Survey
 from bisenet.evaluation.sources import MAX_FILES, MAX_TOTAL_BYTES
+from bisenet.evaluation.survey import Survey
 from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, MAX_PIXELS
 

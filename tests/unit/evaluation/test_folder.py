@@ -14,13 +14,13 @@ from PIL import Image
 
 from bisenet.classes import BY_NAME, CLASSES, LABEL_ORDERS
 from bisenet.cli.main import main
+from bisenet.data.label_mapping import of_order
+from bisenet.data.pairing import Pair, pair_up
 from bisenet.evaluation import folder, report
 from bisenet.evaluation.fitting import at_size, labels_at
-from bisenet.evaluation.label_mapping import of_order
-from bisenet.evaluation.masks import survey
-from bisenet.evaluation.pairing import Pair, pair_up
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, evaluate
 from bisenet.evaluation.sources import Files
+from bisenet.evaluation.survey import survey
 from bisenet.images.decode import Photo, read_photo
 from bisenet.network.bisenet import BiSeNet
 from bisenet.postprocess.results import Parsing

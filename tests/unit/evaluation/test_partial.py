@@ -13,10 +13,10 @@ from PIL import Image
 
 from bisenet.classes import BY_NAME
 from bisenet.cli.main import main
+from bisenet.data.label_mapping import of_order
+from bisenet.data.pairing import pair_up
 from bisenet.evaluation import folder, report
-from bisenet.evaluation.label_mapping import of_order
 from bisenet.evaluation.metrics import Scores, partly_wrong
-from bisenet.evaluation.pairing import pair_up
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome
 from bisenet.parse_queue import unqueued
 from bisenet.postprocess.results import Parsing
@@ -54,9 +54,9 @@ def test_full_labels_score_the_same_either_way() -> None:
 def test_orders_keep_partial_values_only_when_asked() -> None:
     counts = np.zeros(256, np.int64)
     counts[[3, 252, 254, 255]] = 1
-    assert of_order("celebamask-hq").unknown(counts) == (252, 254, 255)
+    assert of_order("celebamask-hq").unknown(counts) == "Ids 252, 254, 255 are no class here."
     partial = of_order("celebamask-hq", partial=True)
-    assert partial.unknown(counts) == ()
+    assert partial.unknown(counts) == ""
     assert partial.lut[[252, 254, 255]].tolist() == [252, 254, 255]
 
 

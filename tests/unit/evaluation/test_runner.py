@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bisenet.data.label_mapping import of_order
+from bisenet.data.pairing import pair_up
 from bisenet.evaluation import report
-from bisenet.evaluation.label_mapping import of_order
-from bisenet.evaluation.masks import Checked, survey
-from bisenet.evaluation.pairing import pair_up
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor, evaluate, progress_line
 from bisenet.evaluation.sources import Files
+from bisenet.evaluation.survey import Checked, survey
 from bisenet.images.archives import ArchiveError
 from bisenet.images.decode import Photo, read_photo
 from bisenet.parse_queue import Parse

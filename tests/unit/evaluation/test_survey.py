@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bisenet.evaluation import masks
-from bisenet.evaluation.label_mapping import of_mapping, of_order
-from bisenet.evaluation.masks import MaskError, mask_ids, split_by_ids, survey, true_classes
-from bisenet.evaluation.pairing import Pair, pair_up
+from bisenet.data import masks
+from bisenet.data.label_mapping import of_mapping, of_order
+from bisenet.data.masks import MaskError, mask_ids, true_classes
+from bisenet.data.pairing import Pair, pair_up
+from bisenet.evaluation.survey import split_by_ids, survey
 from bisenet.images import decode
 
 

@@ -43,9 +43,15 @@ class Labelling:
     known: NDArray[np.bool_]
     partial: bool = False
 
-    def unknown(self, counts: NDArray[np.int64]) -> tuple[int, ...]:
-        """Ids that occur (``(256,)`` pixels of each) and mean nothing here, ascending."""
-        return tuple(int(i) for i in np.flatnonzero((counts > 0) & ~self.known))
+    def unknown(self, counts: NDArray[np.int64]) -> str:
+        """A sentence with the ids that occur (``(256,)`` pixels of each) and are no class here."""
+        ids = np.flatnonzero((counts > 0) & ~self.known)
+        if not len(ids):
+            return ""
+        shown = ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
+        return (
+            f"Id {shown} is no class here." if len(ids) == 1 else f"Ids {shown} are no class here."
+        )
 
 
 def of_order(order: str, partial: bool = False) -> Labelling:
