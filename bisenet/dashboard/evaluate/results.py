@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.dashboard.evaluate import charts, uploads
-from bisenet.dashboard.evaluate.page_state import PageState
+from bisenet.dashboard.evaluate.page_state import Run
 from bisenet.dashboard.widgets import downloads, framing_choice
 from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.dashboard.widgets.tables import region_column_config, region_columns
@@ -66,13 +66,11 @@ def headline(outcome: Outcome) -> None:
     )
 
 
-def nothing(desk: PageState) -> None:
+def nothing(run: Run) -> None:
     """Why there are no scores, where a run has ended without any."""
-    if desk.run is None:
-        return
-    outcome = desk.run.result
+    outcome = run.job.result
     if outcome is None:
-        st.error(f"The run failed. {desk.run.problem}", icon=":material/error:")
+        st.error(f"The run failed. {run.job.problem}", icon=":material/error:")
     elif outcome.stopped:
         st.info(
             "The run was stopped before the first photo was scored. Start it again above.",
@@ -178,11 +176,9 @@ def face_size(outcome: Outcome) -> None:
     downloads.csv("Face sizes, CSV", table, "evaluation-face-sizes.csv")
 
 
-def differences(desk: PageState, outcome: Outcome) -> None:
+def differences(run: Run, outcome: Outcome) -> None:
     """B against A, class by class, with what is beyond chance."""
-    if desk.compared is None:
-        desk.compared = bootstrap.compare(outcome.scores_of(0), outcome.scores_of(1))
-    found = desk.compared
+    found = run.differences(outcome)
     choice = st.segmented_control(
         "Score", list(_SCORES), format_func=_SCORES.__getitem__, default="iou", required=True
     )

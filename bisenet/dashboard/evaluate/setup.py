@@ -10,7 +10,7 @@ import streamlit as st
 
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state, uploads
-from bisenet.dashboard.evaluate.page_state import Entry, PageState, Setup
+from bisenet.dashboard.evaluate.page_state import Dataset, Entry, Setup
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.widgets import framing_choice
 from bisenet.data import label_mapping
@@ -36,11 +36,9 @@ _ENGINES = {
 }
 
 
-def prepare(desk: PageState, survey: Survey) -> None:
+def prepare(dataset: Dataset, survey: Survey) -> None:
     """The choices, the files that take no part, and the button that starts."""
-    assert desk.files is not None
-    assert desk.pairing is not None
-    before = (*desk.files.problems, *desk.pairing.problems, *survey.problems)
+    before = (*dataset.files.problems, *dataset.pairing.problems, *survey.problems)
     if not survey.checked:
         _left_out(before)
         return
@@ -69,7 +67,7 @@ def prepare(desk: PageState, survey: Survey) -> None:
         )
     if ready:
         try:
-            desk.start(setup)
+            dataset.start(setup)
         except (EngineError, weights.WeightsError) as error:
             st.error(str(error), icon=":material/error:")
             return
@@ -102,7 +100,7 @@ def _choose(survey: Survey, problems: Sequence[SkippedFile]) -> Setup:
 
 
 def summary(survey: Survey) -> str:
-    """What was brought, in a line."""
+    """The dataset in a line."""
     count = len(survey.checked)
     sizes = Counter((one.width, one.height) for one in survey.checked)
     if not count:

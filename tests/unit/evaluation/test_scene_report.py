@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from bisenet.classes import BACKGROUND, BY_NAME
 from bisenet.data.scenes import Pair, compose, face_box, place
 from bisenet.evaluation import scene_report
-from bisenet.evaluation.scene_report import Row, as_markdown, iou, match
+from bisenet.evaluation.scene_report import Row, as_markdown, match
+from bisenet.geometry.boxes import iou
 from bisenet.parser import FaceParser
 from tests.conftest import LABELLED, needs_labelled_faces
 
