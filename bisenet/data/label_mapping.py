@@ -86,7 +86,7 @@ class Guess:
     """The label order that masks seem to have; ``why`` is a sentence for people."""
 
     order: str
-    sure: bool
+    clear: bool
     why: str
 
 

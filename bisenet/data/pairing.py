@@ -1,4 +1,4 @@
-"""Which photo belongs to which mask, told by their names alone.
+"""Photos paired with masks by their names alone.
 
 Three layouts: folders (``images/`` and ``masks/``, at any depth, the same name in both); one folder
 with ``name.jpg`` beside ``name.png`` or ``name_mask.png``; and CelebAMask-HQ's own release (Lee et

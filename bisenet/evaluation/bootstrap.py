@@ -81,7 +81,7 @@ def compare(
     # One matrix product pools every draw; float64 holds pixel counts exactly.
     drawn = [_scores((times @ c.reshape(n, -1)).reshape(draws, 3, -1)) for c in counts]
     whole = [_scores(c.sum(axis=0)) for c in counts]
-    # A few stray pixels of a class in a prediction tell nothing: photos count by their truth.
+    # Photos count by their truth: stray pixels of a class in a prediction say nothing about it.
     photos = (counts[0][:, 1] > 0).sum(axis=0)
     everything = np.arange(whole[0][0].size)
     means_over = {"iou": everything, "f1": np.delete(everything, BACKGROUND)}

@@ -138,9 +138,9 @@ def verdict(found: Differences, score: str) -> str:
         parts.append(f"{'' if better else 'B is '}worse at {_listed(worse)}")
     text = f"Beyond chance, {' and '.join(parts)}." if parts else "No class differs beyond chance."
     first, second, low, high = found.mean
-    sure = "differs beyond chance" if found.mean_differs else "does not differ beyond chance"
+    verb = "differs beyond chance" if found.mean_differs else "does not differ beyond chance"
     text += (
-        f" The mean {score} {sure}: {100 * (second - first):+.2f} points, "
+        f" The mean {score} {verb}: {100 * (second - first):+.2f} points, "
         f"{100 * bootstrap.LEVEL:.0f} % interval {100 * low:+.2f} to {100 * high:+.2f}."
     )
     there = ~np.isnan(found.first) | ~np.isnan(found.second)

@@ -126,7 +126,7 @@ def _labelling(survey: Survey) -> Labelling:
         key=f"evaluate-labels-{hash(survey.counts.tobytes())}",
         persist_state="session",
     )
-    st.caption(f"{'Suggested' if guess.sure else 'Not clear'}: {guess.why}")
+    st.caption(f"{'Suggested' if guess.clear else 'Not clear'}: {guess.why}")
     return label_mapping.of_order(choice) if choice != _MAPPING else _mapping(survey, guess.order)
 
 

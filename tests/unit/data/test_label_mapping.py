@@ -40,13 +40,13 @@ def test_the_order_of_real_masks_is_guessed_and_explained(order: str) -> None:
     for path in sorted((LABELLED / "val" / "masks").iterdir())[:10]:
         counts += counts_of(to_order[np.asarray(Image.open(path))].astype(np.uint8))
     guess = guess_order(counts)
-    assert (guess.order, guess.sure) == (order, True)
+    assert (guess.order, guess.clear) == (order, True)
     assert "hair in the order of" in guess.why
     assert f"Id {LABEL_ORDERS[order].index('hair')} covers" in guess.why
 
 
 def test_masks_that_tell_nothing_are_not_guessed_at() -> None:
     guess = guess_order(counts_of(np.array([0, 0, 1, 1], np.uint8)))
-    assert not guess.sure
+    assert not guess.clear
     assert "too little" in guess.why
-    assert not guess_order(np.zeros(256, np.int64)).sure
+    assert not guess_order(np.zeros(256, np.int64)).clear
