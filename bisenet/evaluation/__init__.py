@@ -1,1 +1,1 @@
-"""Scoring: photos paired with their masks, metrics, calibration, two networks compared."""
+"""Scoring: photos parsed and held against their masks, metrics, calibration, two networks compared."""
