@@ -1,1 +1,1 @@
-"""Scoring: photos parsed and held against their masks, metrics, calibration, two networks compared."""
+"""Scoring against masks: metrics, calibration, robustness, two networks compared."""
