@@ -19,10 +19,7 @@ from bisenet.data.accessories import paste_accessory
 from bisenet.data.backgrounds import make_scene
 from bisenet.data.crops import Frame
 from bisenet.data.photometric import light, recolor_region
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
-Pair = tuple[Image, Mask]
+from bisenet.data.types import Image, Mask, Pair
 
 IGNORE = 255
 _MIRROR = mirror_lut()

@@ -24,8 +24,7 @@ from bisenet.data import pairing
 from bisenet.data.label_mapping import of_order
 from bisenet.data.masks import MaskError, pair_ids
 from bisenet.data.partial_labels import UNKNOWN
-
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+from bisenet.data.types import Pair as Pair  # older importers
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 RELEASE_IMAGES, RELEASE_MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"

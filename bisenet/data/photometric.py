@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BY_NAME
-
-Image = NDArray[np.uint8]
+from bisenet.data.types import Image
 
 
 def tone_curve(

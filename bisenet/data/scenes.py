@@ -12,15 +12,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, FACE_CLASSES
 from bisenet.data.backgrounds import make_scene
 from bisenet.data.faces import largest_face
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
-Pair = tuple[Image, Mask]
+from bisenet.data.types import Image, Mask, Pair
 
 ATTEMPTS = 60
 

@@ -19,7 +19,7 @@ from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
 from bisenet.evaluation.survey import split_by_ids, survey
 from bisenet.geometry.crops import Box
 from bisenet.images.folder_tree import look_below
-from bisenet.images.sources import path_reader
+from bisenet.images.sources import read_path
 from bisenet.parser import FramingName
 
 _TOP = [BY_NAME[name].id for name in ("l_brow", "r_brow", "l_eye", "r_eye", "eye_g")]
@@ -47,7 +47,7 @@ def find_pairs(root: Path) -> Pairing:
 
 def reader(root: Path) -> Read:
     """Reads files below a folder by their paths there."""
-    return lambda name: path_reader(root / name)()
+    return lambda name: read_path(root / name)
 
 
 def evaluate(

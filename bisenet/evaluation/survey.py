@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.data.label_mapping import Labelling
-from bisenet.data.masks import MaskError, Read, pair_ids
+from bisenet.data.masks import MaskError, Read, mask_ids, pair_ids
 from bisenet.data.pairing import Pair
 from bisenet.evaluation.fitting import same_shape
 from bisenet.images.archives import ArchiveError, SkippedFile
@@ -63,8 +63,9 @@ def survey(
             break
         progress(done / len(pairs), f"{done} of {len(pairs)} masks")
         try:
-            with place(read(pair.mask)):
-                ids = pair_ids(pair, read)
+            mask = read(pair.mask)
+            with place(mask):
+                ids = pair_ids(pair, read) if pair.parts else mask_ids(mask)
         except (MaskError, ImageError, ArchiveError) as error:
             problems.append(SkippedFile(pair.mask, str(error)))
             continue

@@ -18,16 +18,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bisenet.classes import BY_NAME, FACE_CLASSES, NUM_CLASSES, mirror_lut
+from bisenet.classes import (
+    BROWS,
+    EYES,
+    FACE_CLASSES,
+    GLASSES,
+    MOUTH,
+    NOSE,
+    NUM_CLASSES,
+    mirror_lut,
+)
 from bisenet.data.partial_labels import UNKNOWN, overruled
+from bisenet.data.types import Mask
 from bisenet.network.bisenet import BiSeNet
 from bisenet.training.loop import normalise
 
-Mask = NDArray[np.uint8]
 LEAST_FACE = 0.01  # of the photo's pixels
-_EYES = [BY_NAME[name].id for name in ("l_eye", "r_eye", "eye_g", "l_brow", "r_brow")]
-_MOUTH = [BY_NAME[name].id for name in ("mouth", "u_lip", "l_lip")]
-_NOSE = BY_NAME["nose"].id
+_AROUND_EYES = (*EYES, GLASSES, *BROWS)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def plausible(mask: Mask) -> bool:
         return False
     rows = {
         name: np.flatnonzero(np.isin(mask, ids).any(1))
-        for name, ids in (("eyes", _EYES), ("mouth", _MOUTH), ("nose", [_NOSE]))
+        for name, ids in (("eyes", _AROUND_EYES), ("mouth", MOUTH), ("nose", NOSE))
     }
     if not len(rows["eyes"]) or not (len(rows["mouth"]) or len(rows["nose"])):
         return False

@@ -17,6 +17,8 @@ name = st.query_params.get("name", "nobody")
 def work(progress: jobs.Progress, stop: jobs.Stop) -> None:
     (told / f"{name} began").touch()
     while not stop():
+        with (told / f"{name} works").open("ab") as beats:
+            beats.write(b".")
         time.sleep(0.05)
     (told / f"{name} ended").touch()
 

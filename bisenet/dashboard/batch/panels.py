@@ -82,7 +82,7 @@ def _downloads(desk: PageState, state: Snapshot) -> None:
 
     def masks() -> bytes:
         kept = [(p.name, p.mask_png) for p in batch.snapshot().kept if p.mask_png]
-        return b"".join(bundle.stream_zip(bundle.mask_files(kept)))
+        return bundle.masks_zip(kept)
 
     none = not state.kept
     downloads.button(

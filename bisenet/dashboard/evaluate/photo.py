@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -15,6 +16,7 @@ from bisenet import parse_queue
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state
 from bisenet.dashboard.evaluate.page_state import Run
+from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.session import script_runs, shell
 from bisenet.dashboard.session.gallery import View, display_size, make_view
 from bisenet.dashboard.viewer import viewer
@@ -156,16 +158,12 @@ def _side_by_side(
     photo = outcome.photos[index]
     letter = f" {LETTERS[k]}" if len(outcome.networks) > 1 else ""
     viewer(
-        photo=view.photo_jpeg,
-        labels=encode.indexed_png(_displayed(without_ignored(truth), view)),
-        compare={
-            "photo": view.photo_jpeg,
-            "labels": view.labels_png,
-            "confidence": view.confidence_png,
-            "faces": view.faces,
-            "title": f"Prediction{letter}",
-        },
-        title="Truth",
+        Picture(
+            view.picture.photo,
+            encode.indexed_png(_displayed(without_ignored(truth), view)),
+            "Truth",
+        ),
+        replace(view.picture, title=f"Prediction{letter}"),
         key="viewer-evaluate",
     )
     counted = truth != IGNORE

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND
-
-Image = NDArray[np.uint8]
+from bisenet.data.types import Image
 
 LEVELS = (512, 256, 128, 64, 32)
 

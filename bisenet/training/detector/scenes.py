@@ -8,17 +8,23 @@ them, and things are pasted that are no faces.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.data import photometric
-from bisenet.data.backgrounds import background_of, crop_of, gradient, noise, stripes
+from bisenet.data.backgrounds import (
+    background_of,
+    bundled_pictures,
+    crop_of,
+    gradient,
+    noise,
+    stripes,
+)
+from bisenet.data.types import Image, Pair
 from bisenet.geometry.crops import PADDING
 from bisenet.training.detector.pieces import (
     LEVELS,
@@ -32,19 +38,15 @@ from bisenet.training.detector.pieces import (
     wipe,
 )
 
-Image = NDArray[np.uint8]
-Pair = tuple[Image, Image]
-
 # Pictures without people, for backgrounds. Coffee, grass and rocket are left for the tests.
-_PICTURES = {
-    "skimage": (
-        *("data/chelsea.png", "data/motorcycle_left.png", "data/hubble_deep_field.jpg"),
-        *("data/brick.png", "data/gravel.png", "data/coins.png", "data/page.png", "data/text.png"),
-        *("data/ihc.png", "data/retina.jpg", "data/moon.png", "data/clock_motion.png"),
-        *("data/cell.png", "data/chessboard_RGB.png", "data/color.png"),
-    ),
-    "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
-}
+_PICTURES = (
+    *(f"skimage/data/{name}.png" for name in ("chelsea", "motorcycle_left")),
+    "skimage/data/hubble_deep_field.jpg",
+    *(f"skimage/data/{name}.png" for name in ("brick", "gravel", "coins", "page", "text", "ihc")),
+    *("skimage/data/retina.jpg", "skimage/data/moon.png", "skimage/data/clock_motion.png"),
+    *(f"skimage/data/{name}.png" for name in ("cell", "chessboard_RGB", "color")),
+    *("sklearn/datasets/images/china.jpg", "sklearn/datasets/images/flower.jpg"),
+)
 # Smaller crops than this are neither sought nor punished, pixels of the scene.
 SMALLEST, SMALLEST_DRAWN = 20.0, 70.0
 # How much of a face's middle must show for it to count as a face.
@@ -67,22 +69,6 @@ class Target:
     counts: bool = True
 
 
-def pictures() -> list[Image]:
-    """What scikit-image and scikit-learn bring along, RGB, longest side at most 512; maybe none."""
-    found = []
-    for package, names in _PICTURES.items():
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:
-            continue
-        for name in names:
-            picture = cv2.imread(str(Path(spec.origin).parent / name), cv2.IMREAD_COLOR)
-            if picture is not None:
-                scale = min(1.0, 512 / max(picture.shape[:2]))
-                small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-                found.append(np.ascontiguousarray(small[..., ::-1]))
-    return found
-
-
 class SceneMaker:
     """Makes training scenes from labelled aligned faces.
 
@@ -96,7 +82,7 @@ class SceneMaker:
         self._faces = [levels(image, mask) for image, mask in pairs]
         self._shapes = outlines()
         rng = np.random.default_rng((seed, 7))
-        self._pictures = pictures()
+        self._pictures = bundled_pictures(_PICTURES)
         self._backgrounds = [self._background(rng, pairs) for _ in range(backgrounds)]
 
     def scene(self, rng: np.random.Generator, size: int) -> tuple[Image, list[Target]]:

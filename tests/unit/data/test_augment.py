@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bisenet.classes import BY_NAME, CLASSES
+from bisenet.classes import BY_NAME, CLASSES, EARRING, GLASSES, HAT, NECKLACE
 from bisenet.data import backgrounds, photometric
-from bisenet.data.accessories import EARRING, GLASSES, HAT, NECKLACE, paste_accessory
+from bisenet.data.accessories import paste_accessory
 from bisenet.data.augment import (
     IGNORE,
     NO_AUGMENT,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from bisenet.cli.main import main
 from bisenet.detection import detector as serving
 from bisenet.detection.detector import CARD, Detector, decode
-from bisenet.training.detector.network import DetectorNet, encode, folded, loss
+from bisenet.network.detector import DetectorNet, folded
+from bisenet.training.detector.loss import encode, loss
 from bisenet.training.detector.pieces import LEVELS
 from bisenet.training.detector.scenes import SceneMaker, Target, _blend, _judged, _matrix
 from bisenet.training.detector.train import DetectorConfig, DetectorTrainer, score
@@ -128,8 +129,9 @@ def test_both_back_ends_are_the_network_that_was_trained() -> None:
     net.eval()
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
     with torch.inference_mode():
-        wanted = net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())[0].numpy()
-    state = folded(net.state_dict())
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        wanted = net((images - serving.MEAN) / serving.STD)[0].numpy()
+    state = folded(net)
     assert np.abs(serving._on_torch(state)(pixels) - wanted).max() < 1e-4
     away = np.abs(serving._on_openvino(state)(pixels) - wanted)
     assert away.max() < 0.03 * np.abs(wanted).max()
@@ -164,8 +166,8 @@ def test_two_steps_straight_equal_one_resumed_for_another(tmp_path: Path) -> Non
     second.run()
     for key, value in straight.net.state_dict().items():
         assert torch.equal(value, second.net.state_dict()[key]), key
-    for key, value in straight.average.items():
-        assert torch.equal(value, second.average[key]), key
+    for key, value in straight.average.state_dict().items():
+        assert torch.equal(value, second.average.state_dict()[key]), key
 
 
 def test_the_command_trains_scores_and_does_not_overwrite(
