@@ -15,6 +15,7 @@ import numpy as np
 
 from bisenet.classes import BACKGROUND, FACE_CLASSES
 from bisenet.data.backgrounds import make_scene
+from bisenet.data.faces import largest_face
 from bisenet.data.paste import before_warp, blend, outline
 from bisenet.data.types import Image, Mask, Pair
 
@@ -55,12 +56,10 @@ def face_box(mask: Mask) -> tuple[int, int, int, int]:
     Raises:
         ValueError: the mask shows no face.
     """
-    face = np.isin(mask, FACE_CLASSES).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(face)
-    if count < 2:
+    face = largest_face(mask)
+    if face is None:
         raise ValueError("The mask shows no face.")
-    x, y, width, height = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])), :4].tolist()
-    return (x, y, x + width, y + height)
+    return face.box
 
 
 def place(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from bisenet.classes import BACKGROUND, BY_NAME
 from bisenet.data.scenes import compose, face_box, place
 from bisenet.data.types import Pair
-from bisenet.evaluation.scene_report import Row, as_markdown, iou, match
+from bisenet.evaluation.scene_report import Row, as_markdown, match
+from bisenet.geometry.boxes import iou
 
 SKIN, HAIR, NOSE = (BY_NAME[name].id for name in ("skin", "hair", "nose"))
 
