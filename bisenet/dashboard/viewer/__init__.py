@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from bisenet.classes import CLASSES
+from bisenet.classes import CLASSES, GROUPS
 from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet
 from bisenet.dashboard.viewer.state import (
@@ -68,7 +68,8 @@ def viewer(
     result = _component(
         key=key,
         data={
-            "classes": [asdict(c) for c in CLASSES],
+            "classes": [{**asdict(c), "ink": c.ink} for c in CLASSES],
+            "groups": GROUPS,
             "defaults": to_message(ViewState(), 0),
             "pictures": pictures,
             "push": memory["push"],
