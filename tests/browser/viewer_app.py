@@ -72,11 +72,11 @@ def explore() -> None:
 
     def mark(box: Box) -> None:
         st.session_state["faces"] = {**faces, len(faces) + 1: box}
-        st.session_state["told"] = ["box", *box]
+        st.session_state["message"] = ["box", *box]
 
     def dismiss(face_id: int) -> None:
         st.session_state["faces"] = {i: box for i, box in faces.items() if i != face_id}
-        st.session_state["told"] = ["dismiss", face_id]
+        st.session_state["message"] = ["dismiss", face_id]
 
     marks = "marks" in st.query_params
     if "broken" in st.query_params:
@@ -98,7 +98,7 @@ def explore() -> None:
         on_box=mark if marks else None,
         on_dismiss=dismiss if marks else None,
     )
-    st.text(f"told={st.session_state.get('told')}")
+    st.text(f"message={st.session_state.get('message')}")
     show(view)
 
 
