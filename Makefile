@@ -1,6 +1,6 @@
 # make run   set up and open the dashboard on http://localhost:8501
 # make test  set up and run the whole test suite
-# make lint  formatting, lint and types
+# make lint  formatting, lint, types and import layers
 # make serve the production server on http://localhost:8080
 # make fuzz  odd pictures by the ten thousand, and odd requests, for half an hour
 # make image-test, loadtest, drills, audit, sbom, validators: see docs/operations.md and docs/security.md
@@ -28,6 +28,7 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 format: $(VENV)/.dev
 	$(PY) -m ruff check --fix .

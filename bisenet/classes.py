@@ -71,14 +71,19 @@ CLASSES: tuple[FaceClass, ...] = (
 NUM_CLASSES = len(CLASSES)
 BACKGROUND = 0
 BY_NAME: dict[str, FaceClass] = {c.name: c for c in CLASSES}
+
+
+def ids_of(*names: str) -> tuple[int, ...]:
+    """Ids of classes by their short names."""
+    return tuple(BY_NAME[name].id for name in names)
+
+
+SKIN, GLASSES, NOSE, HAIR = ids_of("skin", "eye_g", "nose", "hair")
+EARRING, NECKLACE, HAT = ids_of("ear_r", "neck_l", "hat")
+BROWS, EYES, EARS = ids_of("l_brow", "r_brow"), ids_of("l_eye", "r_eye"), ids_of("l_ear", "r_ear")
+MOUTH = ids_of("mouth", "u_lip", "l_lip")
 # The face itself: what lies between the hairline, the ears and the chin.
-FACE_CLASSES: tuple[int, ...] = tuple(
-    BY_NAME[name].id
-    for name in (
-        *("skin", "l_brow", "r_brow", "l_eye", "r_eye"),
-        *("eye_g", "nose", "mouth", "u_lip", "l_lip"),
-    )
-)
+FACE_CLASSES = (SKIN, *BROWS, *EYES, GLASSES, NOSE, *MOUTH)
 
 # The label orders that masks come in: position in the tuple is the id in that data set's files.
 LABEL_ORDERS: dict[str, tuple[str, ...]] = {

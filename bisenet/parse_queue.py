@@ -1,4 +1,4 @@
-"""The one door for every photo, from pages, batches, evaluations and the API.
+"""Every photo of pages, batches, evaluations and the API is decoded and parsed here, in turn.
 
 A photo waits for its place in the process's queue, is decoded, parsed and logged, and whatever its
 caller makes of the arrays is made, before the place is free again. So the memory of decoded photos
@@ -8,9 +8,10 @@ is bounded by the queue and not by the number of people.
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Protocol, TypeVar
 
 import numpy as np
@@ -18,12 +19,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.geometry.crops import Box
-from bisenet.images.decode import UNREADABLE, ImageError, Photo, opened, read_photo, stored_size
+from bisenet.images.decode import (
+    MAX_PIXELS,
+    UNREADABLE,
+    ImageError,
+    Photo,
+    opened,
+    read_photo,
+    stored_size,
+)
 from bisenet.parser import MAX_FACES, FaceParser, FramingName, Parsing, Progress
 from bisenet.runlog import RunLog, process_log
-from bisenet.runtime.admission import ParseQueue, process_queue
-from bisenet.runtime.cancellation import each_step, step
-from bisenet.turns import places
+from bisenet.runtime.admission import ParseQueue, QueueFull, process_queue
+from bisenet.runtime.cancellation import cancelling, each_step, step
+
+# A server that is never idle would keep a batch waiting for ever: after so long it queues too.
+PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
 
 T = TypeVar("T")
 Source = bytes | BinaryIO | NDArray[np.uint8]
@@ -34,7 +46,7 @@ class Parse(Protocol):
 
     Raises:
         ImageError: not an image, damaged, empty, or too large.
-        GateFull: too many wait already.
+        QueueFull: too many wait already.
     """
 
     def __call__(self, photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
@@ -61,6 +73,7 @@ def parse(
     caller: str = "page",
     session: str = "",
     client: str = "",
+    patience: float | None = None,
     queue: ParseQueue | None = None,
     log: RunLog | None = None,
 ) -> T:
@@ -71,22 +84,22 @@ def parse(
         parser: shared by all sessions.
         then: makes of photo and parsing what the caller keeps, while the place is still held.
         framing, boxes, max_faces, progress: as ``FaceParser.parse`` takes them.
-        on_position: as ``Gate.admit`` takes it.
+        on_position: as ``ParseQueue.admit`` takes it.
         still_wanted: asked every second in the queue and at each step of the parse; raises where
             nobody waits for the result any more.
         caller: ``page``, ``api`` or ``batch``, for the log.
         session: a random mark of who asks, for the log; never a name.
-        client: whose place it is, as ``Gate.admit`` takes it; by default the session's. Not logged.
-        gate: another than the process's.
-        log: another than the process's.
+        client: whose place it is, as ``ParseQueue.admit`` takes it; by default the session's.
+            Not logged.
+        patience: as ``place`` takes it.
+        queue, log: others than the process's.
 
     Raises:
         ImageError: not an image, damaged, empty, or too large.
-        GateFull: too many wait already; the message is a sentence for people.
+        QueueFull: too many wait already; the message is a sentence for people.
     """
-    arrived = time.perf_counter()
-    with place(pixels_of(source), on_position, still_wanted, queue, client or session):
-        waited = (time.perf_counter() - arrived) * 1000
+    pixels = pixels_of(source)
+    with place(pixels, on_position, still_wanted, queue, client or session, patience) as waited:
         photo = Photo(source) if isinstance(source, np.ndarray) else read_photo(source)
         parsing = parser.parse(photo.pixels, framing, boxes, max_faces, progress)
         (log or process_log()).record_parse(parsing, parser.input_size, caller, session, waited)
@@ -101,34 +114,58 @@ def place(
     still_wanted: Callable[[], None] | None = None,
     queue: ParseQueue | None = None,
     client: str = "",
-) -> Iterator[None]:
+    patience: float | None = None,
+) -> Iterator[float]:
     """Hold a place in the queue for work on a picture of so many pixels, step by step.
 
     Args:
-        pixels, on_position, still_wanted, gate, client: as ``parse`` takes them.
+        pixels, on_position, still_wanted, queue, client: as ``parse`` takes them.
+        patience: for batches: seconds that the work lets others go first before it queues with
+            them; where the queue is full it tries again. None for a person's own photo.
+
+    Yields:
+        Milliseconds in the queue.
 
     Raises:
-        GateFull: too many wait already, or too many of this client's.
+        QueueFull: too many wait already, or too many of this client's; not with a patience.
     """
     queue = queue or process_queue()
 
-    def waiting(position: int) -> None:
+    def go_on() -> None:
         if still_wanted is not None:
             still_wanted()
+
+    def waiting(position: int) -> None:
+        go_on()
         if on_position is not None:
             on_position(position)
 
     watched = on_position is not None or still_wanted is not None
-    with queue.admit(waiting if watched else None, places(queue, pixels), client) as moved:
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        while True:
+            while patience and queue.waiting and time.monotonic() - begun < patience:
+                go_on()
+                time.sleep(_PAUSE_SECONDS)
+            arrived = time.perf_counter()
+            try:
+                moved = stack.enter_context(
+                    queue.admit(waiting if watched else None, places(queue, pixels), client)
+                )
+                break
+            except QueueFull:
+                if patience is None:
+                    raise
+                go_on()
+                time.sleep(_PAUSE_SECONDS)
 
         def moving() -> None:
             moved()
-            if still_wanted is not None:
-                still_wanted()
+            go_on()
 
         with each_step(moving):
             step()
-            yield
+            yield 1000 * (time.perf_counter() - arrived)
 
 
 def draft(
@@ -145,7 +182,7 @@ def draft(
 
     Raises:
         ImageError: not an image, damaged, empty, or too large.
-        GateFull: too many wait already.
+        QueueFull: too many wait already.
     """
     if _scales(data):
         return read_photo(data, side)
@@ -156,6 +193,37 @@ def draft(
         return Photo(np.asarray(small), photo.notices)
 
 
+def background(
+    parser: FaceParser,
+    framing: FramingName,
+    session: str,
+    stop: Callable[[], bool],
+    queue: ParseQueue | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> Parse:
+    """For batches and evaluations: single photos go first, and a full queue is tried again.
+
+    Args:
+        parser, framing, session, queue, patience: as ``parse`` takes them.
+        stop: asked while it waits and at each step; the parse raises ``Cancelled`` then.
+    """
+
+    def parse_when_free(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
+        return parse(
+            photo,
+            parser,
+            then,
+            framing,
+            still_wanted=cancelling(stop),
+            caller="batch",
+            session=session,
+            patience=patience,
+            queue=queue,
+        )
+
+    return parse_when_free
+
+
 def unqueued(parser: FaceParser, framing: FramingName) -> Parse:
     """For the command line, where nobody else waits: decodes and parses at once, without a log."""
 
@@ -164,6 +232,14 @@ def unqueued(parser: FaceParser, framing: FramingName) -> Parse:
         return then(photo, parser.parse(photo.pixels, framing))
 
     return parse_now
+
+
+def places(queue: ParseQueue, pixels: int) -> int:
+    """How many of the queue's places a photo of so many pixels takes: its share of the largest one.
+
+    So those that run at once need no more memory than a single photo of ``MAX_PIXELS``.
+    """
+    return max(1, math.ceil(queue.max_running * pixels / MAX_PIXELS))
 
 
 def pixels_of(source: Source) -> int:

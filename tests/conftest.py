@@ -1,21 +1,27 @@
-"""What every layer of the tests shares: real images, real weights."""
+"""What every layer of the tests shares: a real face, and where the data sets lie."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from bisenet.images import samples
-from bisenet.parser import FaceParser, Parsing
+
+# Threads that wait for each other on a busy machine cost more than they bring in a test. torch
+# reads this when it is imported, which most tests spare themselves.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
-LABELLED = ROOT.parent / "shared" / "data" / "celebamask-mini"
+# Data sets that the repository does not hold, a folder each; tests without theirs are skipped.
+DATA = Path(os.environ.get("BISENET_TEST_DATA", ROOT.parent / "shared" / "data"))
+LABELLED = DATA / "celebamask-mini"
 
 needs_labelled_faces = pytest.mark.skipif(
-    not LABELLED.is_dir(), reason="the labelled faces are not beside the repository"
+    not LABELLED.is_dir(), reason=f"BISENET_TEST_DATA: no {LABELLED.name} in {DATA}"
 )
 
 
@@ -23,23 +29,3 @@ needs_labelled_faces = pytest.mark.skipif(
 def portrait() -> Image.Image:
     """A real face, framed like a training crop."""
     return samples.astronaut_face()
-
-
-@pytest.fixture(scope="session")
-def parser() -> FaceParser:
-    """The shipped weights on the default engine."""
-    return FaceParser()
-
-
-@pytest.fixture(scope="session")
-def parsing(parser: FaceParser, portrait: Image.Image) -> Parsing:
-    """The portrait, parsed once for all tests that only look at it."""
-    return parser.parse(portrait, framing="whole")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_torch_thread() -> None:
-    """Threads that wait for each other on a busy machine cost more than they bring in a test."""
-    import torch
-
-    torch.set_num_threads(1)

@@ -128,7 +128,7 @@ def _preview(parsing: Parsing, face: int, box: Box) -> Preview:
     x1 = max(x0 + 1, int(min(box[2], width)))
     y1 = max(y0 + 1, int(min(box[3], height)))
     here = np.s_[y0:y1, x0:x1]
-    plain = _small(parsing.image[here], THUMBNAIL_PX, Image.Resampling.BOX)
+    plain = _small(parsing.image[here])
     # Labels are drawn on the small picture: colouring all of a large photo would cost more than
     # the rest of it.
     labels = np.asarray(
@@ -146,11 +146,11 @@ def _preview(parsing: Parsing, face: int, box: Box) -> Preview:
     )
 
 
-def _small(pixels: NDArray[np.uint8], side: int, how: Image.Resampling) -> Image.Image:
+def _small(pixels: NDArray[np.uint8]) -> Image.Image:
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    scale = min(1.0, side / max(image.size))
+    scale = min(1.0, THUMBNAIL_PX / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, how) if scale < 1 else image
+    return image.resize(size, Image.Resampling.BOX) if scale < 1 else image
 
 
 def _encoded(image: Image.Image, kind: str, quality: int) -> bytes:

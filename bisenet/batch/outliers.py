@@ -52,7 +52,7 @@ def by_face(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     """One measure of every region: a row a face, a column a class id, in ``measure.unit``.
 
     Args:
-        table: columns ``batch.photo.TIDY``.
+        table: columns ``batch.items.TIDY``.
 
     Returns:
         Indexed by ``photo`` and ``face`` in the table's order; classes that no face has, and

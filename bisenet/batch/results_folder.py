@@ -105,15 +105,11 @@ class Folder:
 
     def table(self) -> pd.DataFrame:
         """The tidy table of every finished photo here, of earlier runs too, by name."""
-        marks = [mark for path in self._marks() if (mark := _read_mark(path)) is not None]
+        marks = [mark for path in self.out.rglob(MARK) if (mark := _read_mark(path.parent))]
         marks.sort(key=lambda mark: str(mark["photo"]))
         rows = [row for mark in marks for row in mark["rows"]]
         # JSON has no NaN: a missing share comes back as None.
         return pd.DataFrame(rows, columns=list(TIDY)).astype({"head_share": float})
-
-    def _marks(self) -> Iterator[Path]:
-        for path in self.out.rglob(MARK):
-            yield path.parent
 
     def _write(self, folder: Path, parsed: ParsedPhoto) -> int:
         regions = measure_regions(parsed.parsing)

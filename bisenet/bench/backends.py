@@ -23,7 +23,7 @@ ONNX_RUNTIME = "onnxruntime"
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Backend:
     """Something that runs the network on a normalised batch ``(N, 3, S, S)``.
 
     ``what`` says in words what is timed.
@@ -47,7 +47,7 @@ class Refused:
 
 def open_contestants(
     names: Sequence[str], weights: str = "default", threads: int | None = None
-) -> tuple[list[Contestant], list[Refused]]:
+) -> tuple[list[Backend], list[Refused]]:
     """Open contestants by name: an engine's, ``published`` or ``onnxruntime``.
 
     Raises:
@@ -69,7 +69,7 @@ def default_names() -> list[str]:
     return [*names, ONNX_RUNTIME] if _installed("onnxruntime", "onnx") else names
 
 
-def _open(name: str, weights: str, threads: int) -> Contestant:
+def _open(name: str, weights: str, threads: int) -> Backend:
     if name == PUBLISHED:
         return _published(weights, threads)
     if name == ONNX_RUNTIME:
@@ -77,10 +77,10 @@ def _open(name: str, weights: str, threads: int) -> Contestant:
     engine = open_engine(name, weights, threads)
     info = engine.info
     what = "main head, logits at 1/8 to numpy"
-    return Contestant(name, info.precision, info.device, info.threads, what, engine.infer)
+    return Backend(name, info.precision, info.device, info.threads, what, engine.infer)
 
 
-def _published(weights: str, threads: int) -> Contestant:
+def _published(weights: str, threads: int) -> Backend:
     """Our network run as the published scripts do: eager f32, three heads, argmax in numpy."""
     if not _installed("torch"):
         raise EngineError("The published way takes torch, which is not installed.")
@@ -99,10 +99,10 @@ def _published(weights: str, threads: int) -> Contestant:
             return main.numpy().argmax(1)
 
     what = "three heads at full size, logits to numpy, argmax"
-    return Contestant(PUBLISHED, "f32", "cpu", threads, what, run)
+    return Backend(PUBLISHED, "f32", "cpu", threads, what, run)
 
 
-def _onnx_runtime(weights: str, threads: int) -> Contestant:
+def _onnx_runtime(weights: str, threads: int) -> Backend:
     if not _installed("onnxruntime", "onnx", "torch"):
         raise EngineError(
             "ONNX Runtime takes part where onnxruntime, onnx and torch are installed."
@@ -119,7 +119,7 @@ def _onnx_runtime(weights: str, threads: int) -> Contestant:
             os.fspath(path), options, providers=["CPUExecutionProvider"]
         )
     what = "main head, logits at 1/8 to numpy"
-    return Contestant(
+    return Backend(
         ONNX_RUNTIME, "f32", "cpu", threads, what, lambda batch: session.run(None, {"x": batch})
     )
 

@@ -1,4 +1,4 @@
-"""Many people at once: throughput, waiting, and that nobody gets another's mask."""
+"""Many requests at once: throughput, waiting, and that nobody gets another's mask."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Concurrency:
         return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def crowd(
+def measure(
     parser: FaceParser, people: int = 16, queue: ParseQueue | None = None, rounds: int = 3
 ) -> Concurrency:
-    """Parse ``people`` different photos one after another and all at once, in turns.
+    """Parse ``people`` different photos one after another and all at once, alternately.
 
     Rates are medians over the ``rounds``; times are those of all of them.
     """

@@ -1,4 +1,4 @@
-"""Take turns and time: the measuring itself."""
+"""The backends run alternately and are timed: the measuring itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bisenet.bench.backends import PUBLISHED, Batch, Contestant
+from bisenet.bench.backends import PUBLISHED, Backend, Batch
 from bisenet.runtime.cancellation import Cancelled
 from bisenet.runtime.timing import Summary, summarise
 
-Turn = Callable[[], AbstractContextManager[object]]
+Hold = Callable[[], AbstractContextManager[object]]
 SIZES = (256, 384, 512, 768)
 BATCHES = (1, 2, 4, 8)
 _LEAST_RUNS = 3
@@ -25,7 +25,7 @@ _SHORT = 0.2
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: up to ``runs`` a contestant and cell, less where ``seconds`` are up."""
+    """How long to measure: up to ``runs`` a backend and cell, less where ``seconds`` are up."""
 
     runs: int = 30
     seconds: float = 4.0
@@ -36,9 +36,9 @@ QUICK = Effort(runs=12, seconds=2.0)
 
 @dataclass(frozen=True)
 class Cell:
-    """One contestant at one input size and batch: times in milliseconds a batch."""
+    """One backend at one input size and batch: times in milliseconds a batch."""
 
-    contestant: str
+    backend: str
     precision: str
     device: str
     threads: int
@@ -55,20 +55,26 @@ class Cell:
         """Flat, with units in the names."""
         times = asdict(self.times)
         count = times.pop("count")
-        row = {k: v for k, v in vars(self).items() if k != "times"}
+        row = {"contestant": self.backend}  # what the column was called before
+        row |= {k: v for k, v in vars(self).items() if k not in ("backend", "times")}
         row |= {"runs": count, **{f"{k}_ms": round(v, 3) for k, v in times.items()}}
         return row | {"images_per_s": round(self.images_per_second, 2)}
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster ``contestant`` is than ``reference``: the median of paired runs."""
+    """How many times faster ``backend`` is than ``reference``: the median of paired runs."""
 
-    contestant: str
+    backend: str
     reference: str
     size: int
     batch: int
     times_faster: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The report's row."""
+        row = dict(vars(self))
+        return {"contestant": row.pop("backend"), **row}
 
 
 @dataclass(frozen=True)
@@ -80,24 +86,24 @@ class Table:
 
 
 def compare(
-    contestants: Sequence[Contestant],
+    backends: Sequence[Backend],
     sizes: Sequence[int] = SIZES,
     batches: Sequence[int] = BATCHES,
     effort: Effort | None = None,
     progress: Callable[[float, str], None] | None = None,
     stop: Callable[[], bool] | None = None,
-    turn: Turn = nullcontext,
+    hold: Hold = nullcontext,
 ) -> Table:
-    """Time every contestant at every size and batch, in turns.
+    """Time every backend at every size and batch, alternately.
 
     Args:
-        contestants: who takes part.
+        backends: what takes part.
         sizes: sides of the input in pixels, multiples of 32.
         batches: images at once.
         effort: how long to measure.
         progress: called with the share done, 0..1, and what runs.
         stop: asked before each run; True ends it.
-        turn: held for each run, as a gate before an engine that others use too.
+        hold: held for each run, as places of the queue before an engine that others use too.
 
     Raises:
         ValueError: a size is not a multiple of 32, or a batch is smaller than 1.
@@ -119,7 +125,7 @@ def compare(
             if progress is not None:
                 progress(start + share / len(plan), what)
 
-        times = _take_turns(contestants, _batch(batch, size), effort, report, stop, turn)
+        times = _alternate(backends, _batch(batch, size), effort, report, stop, hold)
         cells += [
             Cell(
                 one.name,
@@ -130,7 +136,7 @@ def compare(
                 batch,
                 summarise([1000 * t for t in times[one.name]]),
             )
-            for one in contestants
+            for one in backends
         ]
         ratios += _ratios(times, size, batch)
     if progress is not None:
@@ -138,33 +144,33 @@ def compare(
     return Table(tuple(cells), tuple(ratios))
 
 
-def _take_turns(
-    contestants: Sequence[Contestant],
+def _alternate(
+    backends: Sequence[Backend],
     batch: Batch,
     effort: Effort,
     report: Callable[[float], None],
     stop: Callable[[], bool] | None,
-    turn: Turn,
+    hold: Hold,
 ) -> dict[str, list[float]]:
-    """Seconds of each run by contestant; the n-th runs of all are neighbours in time."""
-    times: dict[str, list[float]] = {one.name: [] for one in contestants}
+    """Seconds of each run by backend; the n-th runs of all are neighbours in time."""
+    times: dict[str, list[float]] = {one.name: [] for one in backends}
     spent = dict.fromkeys(times, 0.0)
     warm = {}
-    for one in contestants:
+    for one in backends:
         _ask(stop)
-        with turn():
+        with hold():
             start = time.perf_counter()
             one.run(batch)
             warm[one.name] = time.perf_counter() - start
     for number in range(effort.runs):
         report(number / effort.runs)
-        for one in contestants:
+        for one in backends:
             done = len(times[one.name])
             if done >= _LEAST_RUNS and spent[one.name] >= effort.seconds:
                 continue
             _ask(stop)
             time.sleep(_PAUSE)
-            with turn():
+            with hold():
                 if warm[one.name] < _SHORT:
                     one.run(batch)
                 start = time.perf_counter()

@@ -30,25 +30,49 @@ def benchmark(
     weights: str = "default",
     threads: int | None = None,
     say: Say = lambda line: None,
+    *,
     quick: bool = False,
+    network_only: bool = False,
 ) -> dict[str, Any]:
-    """Measure everything that ``python -m bisenet benchmark`` reports.
+    """Measure what ``python -m bisenet benchmark`` reports.
+
+    Args:
+        names, weights, threads: as ``backends.open_contestants`` takes them.
+        sizes, batches, effort: as ``latency.compare`` takes them.
+        say: called with what is measured next.
+        quick: fewer runs, and no profile.
+        network_only: no photo is parsed, so any machine with torch will do.
 
     Raises:
-        ValueError: a size, a batch or a contestant's name is wrong.
+        ValueError: a size, a batch or a backend's name is wrong.
         WeightsError: the weights cannot be loaded.
     """
-    say("opening the contestants")
-    entered, network = _network(names, sizes, batches, effort, weights, threads, say)
+    say("opening the backends")
+    entered, refused = backends.open_contestants(names, weights, threads)
+    table = latency.compare(
+        entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
+    )
+    network = {
+        "schema": SCHEMA,
+        "machine": machine(),
+        "weights": weights,
+        "contestants": {one.name: one.what for one in entered},
+        "refused": {one.name: one.reason for one in refused},
+        "table": [cell.as_row() for cell in table.cells],
+        "ratios": [ratio.as_row() for ratio in table.ratios],
+    }
+    if network_only:
+        return network
     say("a photo's whole way")
     parser = FaceParser(weights)
     runs = 8 if quick else 25
     photos = [end_to_end.photo_times(parser, framing, runs) for framing in ("whole", "auto")]
     folder = end_to_end.folder_images_per_second(parser, 8 if quick else 32)
     say("sixteen people at once")
-    people = concurrency.crowd(parser)
+    people = concurrency.measure(parser)
     say("start-up and memory")
-    started = [start for engine in _starters(entered) for start in startup.starts(engine, weights)]
+    engines = ["auto", *(one.name for one in entered if one.name == "torch")]
+    started = [start for engine in engines for start in startup.starts(engine, weights)]
     say("where the network's time goes")
     profiles = [] if quick else list(_profiles(entered, weights, threads))
     return {
@@ -61,49 +85,6 @@ def benchmark(
         "crowd": people.as_row(),
         "starts": [start.as_row() for start in started],
         "profile": [row for one in profiles for row in one.rows()],
-    }
-
-
-def network_only(
-    names: Sequence[str],
-    sizes: Sequence[int],
-    batches: Sequence[int],
-    effort: latency.Effort,
-    weights: str = "default",
-    threads: int | None = None,
-    say: Say = lambda line: None,
-) -> dict[str, Any]:
-    """The network's part of the report: no photo is parsed, so any machine with torch will do.
-
-    Raises:
-        ValueError: a size, a batch or a contestant's name is wrong.
-        WeightsError: the weights cannot be loaded.
-    """
-    return _network(names, sizes, batches, effort, weights, threads, say)[1]
-
-
-def _network(
-    names: Sequence[str],
-    sizes: Sequence[int],
-    batches: Sequence[int],
-    effort: latency.Effort,
-    weights: str,
-    threads: int | None,
-    say: Say,
-) -> tuple[list[backends.Contestant], dict[str, Any]]:
-    """Who took part, and what the report says of the network alone."""
-    entered, refused = backends.open_contestants(names, weights, threads)
-    table = latency.compare(
-        entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
-    )
-    return entered, {
-        "schema": SCHEMA,
-        "machine": machine(),
-        "weights": weights,
-        "contestants": {one.name: one.what for one in entered},
-        "refused": {one.name: one.reason for one in refused},
-        "table": [cell.as_row() for cell in table.cells],
-        "ratios": [vars(ratio) for ratio in table.ratios],
     }
 
 
@@ -144,32 +125,31 @@ def as_text(report: Mapping[str, Any]) -> str:
         *([host["gpu"]] if host["gpu"] else []),
         "",
         *_table(
-            ["contestant", "threads", "size", "batch", "runs", "median ms", "p95 ms", "images/s"],
-            [
-                (
-                    row["contestant"],
-                    row["threads"],
-                    row["size"],
-                    row["batch"],
-                    row["runs"],
-                    f"{row['median_ms']:.1f}",
-                    f"{row['p95_ms']:.1f}",
-                    f"{row['images_per_s']:.1f}",
-                )
-                for row in report["table"]
-            ],
+            report["table"],
+            {
+                "backend": "{contestant}",
+                "threads": "{threads}",
+                "size": "{size}",
+                "batch": "{batch}",
+                "runs": "{runs}",
+                "median ms": "{median_ms:.1f}",
+                "p95 ms": "{p95_ms:.1f}",
+                "images/s": "{images_per_s:.1f}",
+            },
         ),
         "",
         *(f"{name}: {what}" for name, what in report["contestants"].items()),
         *(f"{name} did not take part. {reason}" for name, reason in report["refused"].items()),
         "",
         *_table(
-            ["times faster (paired medians)", "than", "size", "batch", "ratio"],
-            [
-                (r["contestant"], r["reference"], r["size"], r["batch"], f"{r['times_faster']:.2f}")
-                for r in report["ratios"]
-                if r["contestant"] != backends.PUBLISHED
-            ],
+            [row for row in report["ratios"] if row["contestant"] != backends.PUBLISHED],
+            {
+                "times faster (paired medians)": "{contestant}",
+                "than": "{reference}",
+                "size": "{size}",
+                "batch": "{batch}",
+                "ratio": "{times_faster:.2f}",
+            },
         ),
         "",
     ]
@@ -192,43 +172,32 @@ def as_text(report: Mapping[str, Any]) -> str:
         f"(queue's bound {people['queue_bound_ms']:.0f} ms)",
         "",
         *_table(
-            ["start with", "cache", "import s", "open s", "first mask s", "resident MB", "peak MB"],
-            [
-                (
-                    row["asked"],
-                    row["cache"],
-                    f"{row['import_s']:.2f}",
-                    f"{row['open_s']:.2f}",
-                    f"{row['first_parse_s']:.2f}",
-                    f"{row['resident_mb']:.0f}",
-                    f"{row['peak_mb']:.0f}",
-                )
-                for row in report["starts"]
-            ],
+            report["starts"],
+            {
+                "start with": "{asked}",
+                "cache": "{cache}",
+                "import s": "{import_s:.2f}",
+                "open s": "{open_s:.2f}",
+                "first mask s": "{first_parse_s:.2f}",
+                "resident MB": "{resident_mb:.0f}",
+                "peak MB": "{peak_mb:.0f}",
+            },
         ),
     ]
     if report["profile"]:
-        rows = [
-            (
-                row["precision"],
-                row["part"],
-                f"{row['ms']:.2f}",
-                f"{row['gflop']:.2f}",
-                f"{row['peak_share']:.0%}",
-            )
-            for row in report["profile"]
-        ]
-        header = ["precision", "part of the network", "ms", "GFLOP", "of measured peak"]
-        lines += ["", *_table(header, rows)]
+        columns = {
+            "precision": "{precision}",
+            "part of the network": "{part}",
+            "ms": "{ms:.2f}",
+            "GFLOP": "{gflop:.2f}",
+            "of measured peak": "{peak_share:.0%}",
+        }
+        lines += ["", *_table(report["profile"], columns)]
     return "\n".join(lines)
 
 
-def _starters(entered: Sequence[backends.Contestant]) -> list[str]:
-    return ["auto", *(["torch"] if any(one.name == "torch" for one in entered) else [])]
-
-
 def _profiles(
-    entered: Sequence[backends.Contestant], weights: str, threads: int | None
+    entered: Sequence[backends.Backend], weights: str, threads: int | None
 ) -> Iterable[profile.Profile]:
     for one in entered:
         if not one.name.startswith("openvino"):
@@ -239,9 +208,10 @@ def _profiles(
             continue
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    cells = [list(map(str, header)), *(list(map(str, row)) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[str]:
+    """Aligned lines. ``columns``: header to how a cell is written from its row."""
+    cells = [list(columns), *([how.format(**row) for how in columns.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(
             text.ljust(width) if i == 0 else text.rjust(width)

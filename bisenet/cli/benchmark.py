@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batches", type=_numbers, metavar="N,N", help="images at once (1,2,4,8)")
     add("--engines", help="comma-separated: engines, published, onnxruntime (all)")
     add("--threads", type=int, help="for the network (default: what the CPU quota allows)")
-    add("--seconds", type=float, help="time for each contestant, size and batch (4)")
+    add("--seconds", type=float, help="time for each backend, size and batch (4)")
     add("--weights", default="default", help="a name, or a checkpoint's path")
     add("--out", type=Path, metavar="FILE", help="also write the JSON there")
     add("--json", action="store_true", help="print JSON and nothing else")
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seconds:
         effort = latency.Effort(effort.runs, args.seconds)
     names = args.engines.split(",") if args.engines else backends.default_names()
-    what = (
+    result = report.benchmark(
         names,
         args.sizes or ((512,) if args.quick else latency.SIZES),
         args.batches or ((1,) if args.quick else latency.BATCHES),
@@ -43,11 +43,9 @@ def run(args: argparse.Namespace) -> int:
         args.weights,
         args.threads,
         _say,
+        quick=args.quick,
+        network_only=args.network_only,
     )
-    if args.network_only:
-        result = report.network_only(*what)
-    else:
-        result = report.benchmark(*what, quick=args.quick)
     _say("")
     if args.out is not None:
         args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -39,6 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("bisenet.training"):
+            raise
+        print(
+            f"error: {args.command} needs bisenet.training, which the container image leaves out. "
+            "Use a checkout of the repository.",
+            file=sys.stderr,
+        )
+        return 2
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

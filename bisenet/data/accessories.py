@@ -10,16 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, BY_NAME
+from bisenet.classes import BACKGROUND, EARRING, EARS, GLASSES, HAT, NECKLACE, ids_of
+from bisenet.data.paste import blend
+from bisenet.data.types import Image, Mask, Pair
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
-
-GLASSES, HAT = BY_NAME["eye_g"].id, BY_NAME["hat"].id
-NECKLACE, EARRING = BY_NAME["neck_l"].id, BY_NAME["ear_r"].id
 RARE = (GLASSES, HAT, NECKLACE, EARRING)
-_MAY_WEAR_NECKLACE = [BY_NAME[name].id for name in ("neck", "cloth", "skin")]
-_EARS = [BY_NAME[name].id for name in ("l_ear", "r_ear")]
+_MAY_WEAR_NECKLACE = ids_of("neck", "cloth", "skin")
 
 
 def _fits(which: int, region: NDArray[np.bool_], target: Mask) -> NDArray[np.bool_] | None:
@@ -32,7 +28,7 @@ def _fits(which: int, region: NDArray[np.bool_], target: Mask) -> NDArray[np.boo
         worn = region & np.isin(target, _MAY_WEAR_NECKLACE)
         return worn if worn.sum() > 0.7 * region.sum() else None
     # An earring hangs from a visible ear: keep those pieces that touch one.
-    ears = cv2.dilate(np.isin(target, _EARS).astype(np.uint8), np.ones((15, 15), np.uint8))
+    ears = cv2.dilate(np.isin(target, EARS).astype(np.uint8), np.ones((15, 15), np.uint8))
     count, pieces = cv2.connectedComponents(region.astype(np.uint8))
     worn = np.zeros_like(region)
     for piece in range(1, count):
@@ -51,9 +47,7 @@ def _hat_region(donor_mask: Mask, target: Mask) -> NDArray[np.bool_] | None:
     return below & ((donor_mask == HAT) | (donor_mask == BACKGROUND))
 
 
-def paste_accessory(
-    rng: np.random.Generator, image: Image, mask: Mask, donor: tuple[Image, Mask]
-) -> tuple[Image, Mask]:
+def paste_accessory(rng: np.random.Generator, image: Image, mask: Mask, donor: Pair) -> Pair:
     """One accessory of the donor on this face, or the pair unchanged where none fits.
 
     Args:
@@ -72,7 +66,6 @@ def paste_accessory(
         region = _fits(which, donor_mask == which, mask)
     if region is None:
         return image, mask
-    alpha = cv2.GaussianBlur(region.astype(np.uint8) * 255, (0, 0), 1.0)[..., None]
-    alpha = np.maximum(alpha, region[..., None] * np.uint8(160)).astype(np.uint16)
-    blended = (donor_image * alpha + image * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8), np.where(region, donor_mask, mask).astype(np.uint8)
+    alpha = cv2.GaussianBlur(region.astype(np.uint8) * 255, (0, 0), 1.0)
+    alpha = np.maximum(alpha, region * np.uint8(160))
+    return blend(donor_image, image, alpha), np.where(region, donor_mask, mask).astype(np.uint8)

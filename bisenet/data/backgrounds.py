@@ -13,29 +13,33 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND
+from bisenet.data.types import Image, Mask, Pair
 
-Image = NDArray[np.uint8]
-
-_PICTURES = (
-    *("coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png", "hubble_deep_field.jpg"),
-    *("brick.png", "grass.png", "gravel.png", "coins.png", "page.png", "text.png", "ihc.png"),
-    *("retina.jpg", "moon.png", "chessboard_RGB.png", "cell.png"),
+_PICTURES = tuple(
+    f"skimage/data/{name}"
+    for name in (
+        *("coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png"),
+        *("hubble_deep_field.jpg", "brick.png", "grass.png", "gravel.png", "coins.png", "page.png"),
+        *("text.png", "ihc.png", "retina.jpg", "moon.png", "chessboard_RGB.png", "cell.png"),
+    )
 )
 
 
-@lru_cache(maxsize=1)
-def bundled_pictures() -> tuple[Image, ...]:
-    """scikit-image's own pictures without people, RGB, longest side at most 512; maybe none."""
-    spec = importlib.util.find_spec("skimage")
-    if spec is None or spec.origin is None:
-        return ()
-    folder = Path(spec.origin).parent / "data"
+@lru_cache(maxsize=2)
+def bundled_pictures(names: tuple[str, ...] = _PICTURES) -> tuple[Image, ...]:
+    """Pictures of installed packages, RGB, longest side at most 512; those that are there.
+
+    Args:
+        names: ``PACKAGE/PATH`` inside the package.
+    """
     pictures = []
-    for name in _PICTURES:
-        picture = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
+    for package, _, path in (name.partition("/") for name in names):
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            continue
+        picture = cv2.imread(str(Path(spec.origin).parent / path), cv2.IMREAD_COLOR)
         if picture is None:
             continue
         scale = min(1.0, 512 / max(picture.shape[:2]))
@@ -85,7 +89,7 @@ def crop_of(rng: np.random.Generator, picture: Image, size: int) -> Image:
     return cv2.resize(np.ascontiguousarray(piece), (size, size)).astype(np.uint8)
 
 
-def background_of(image: Image, mask: NDArray[np.uint8]) -> Image:
+def background_of(image: Image, mask: Mask) -> Image:
     """A photo with its person filled in from the background around them, ``(H, W, 3)``."""
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
     person = cv2.resize((mask != BACKGROUND).astype(np.uint8), (64, 64)) > 0
@@ -107,7 +111,7 @@ def background_of(image: Image, mask: NDArray[np.uint8]) -> Image:
 def make_scene(
     rng: np.random.Generator,
     size: int,
-    donors: Sequence[tuple[Image, NDArray[np.uint8]]] = (),
+    donors: Sequence[Pair] = (),
 ) -> Image:
     """A background, ``(size, size, 3)``, often blurred as if out of focus."""
     pictures = bundled_pictures()

@@ -1,4 +1,4 @@
-"""A picture of what augmentation does, to be looked at before a long run."""
+"""A contact sheet of augmented samples, to check before a long run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bisenet.classes import NUM_CLASSES, palette
 from bisenet.data import backgrounds as scenes
@@ -21,13 +20,11 @@ from bisenet.data.augment import (
     WIDE,
     AugmentConfig,
     Geometry,
-    Pair,
     augment,
 )
 from bisenet.data.partial_labels import NOT_HAIR, SKIN_PART, UNKNOWN
 from bisenet.data.sampling import Draw, EpochSampler, FaceDataset
-
-Image = NDArray[np.uint8]
+from bisenet.data.types import Image, Pair
 
 CELL, COLUMNS, SIZE = 160, 8, 320
 _LIGHT: dict[str, Callable[[np.random.Generator, Image], Image]] = {

@@ -1,4 +1,4 @@
-"""Where the network would look in a whole photo: a square about the face, from the mask alone.
+"""The square about a whole photo's face that the network would see, from the mask alone.
 
 An aligned crop holds the face from the hairline to the chin in about three quarters of its height
 (CelebAMask-HQ: 380 of 512 pixels), so the square's side is 1.35 times that height.
@@ -7,20 +7,19 @@ An aligned crop holds the face from the hairline to the chin in about three quar
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, BY_NAME
+from bisenet.classes import BACKGROUND, GLASSES, HAIR, HAT
 from bisenet.data.partial_labels import NOT_HAIR, SKIN_PART, UNKNOWN
 from bisenet.data.scenes import face_box
+from bisenet.data.types import Mask
 
-Mask = NDArray[np.uint8]
 # Centre x and y, and side, pixels of the photo.
 Frame = tuple[float, float, float]
 
 SIDE = 1.35
 # A standing person is about seven and a half heads tall; the head's upper quarter is hair.
 HEADS_TALL, FACE_OF_HEAD = 7.5, 0.75
-_HEAD = [*(BY_NAME[name].id for name in ("hair", "hat", "eye_g")), SKIN_PART]
+_HEAD = (HAIR, HAT, GLASSES, SKIN_PART)
 LEAST_SIDE = 24.0
 
 

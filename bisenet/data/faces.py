@@ -19,8 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from bisenet.classes import BY_NAME, NUM_CLASSES, label_lut
 from bisenet.data.partial_labels import PARTIAL, UNKNOWN
-
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+from bisenet.data.types import Pair as Pair  # older importers
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 RELEASE_IMAGES, RELEASE_MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"

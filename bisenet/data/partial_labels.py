@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import BY_NAME, CLASSES, NUM_CLASSES
+from bisenet.classes import CLASSES, NUM_CLASSES, ids_of
 
 SKIN_PART, NOT_HAIR, UNKNOWN = 252, 254, 255
 
@@ -22,7 +22,7 @@ _SKIN_NAMES = (
     *("mouth", "u_lip", "l_lip", "neck"),
 )
 PARTIAL: dict[int, tuple[int, ...]] = {
-    SKIN_PART: tuple(BY_NAME[name].id for name in _SKIN_NAMES),
+    SKIN_PART: ids_of(*_SKIN_NAMES),
     NOT_HAIR: tuple(c.id for c in CLASSES if c.name != "hair"),
 }
 

@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 from bisenet.data.accessories import RARE
 from bisenet.data.augment import CROP_RULES, AugmentConfig, CropRule, augment
 from bisenet.data.crops import Frame, face_frame
-from bisenet.data.faces import FaceFile, Pair, class_pixels, read_face
+from bisenet.data.faces import FaceFile, class_pixels, read_face
+from bisenet.data.types import Pair
 
 # An accessory pasted by a mask, a scene put behind it: only where the mask says all of it.
 _NEEDS_FULL = {"accessory": 0.0, "scene": 0.0, "recolor_cloth": 0.0, "recolor_hair": 0.0}
@@ -177,7 +178,7 @@ class EpochSampler:
 
 
 class _Bank(Sequence[Pair]):
-    """Faces by position, read only when looked at."""
+    """Faces by position, read when indexed."""
 
     def __init__(self, load: Callable[[int], Pair], indices: Sequence[int]):
         self._load, self._indices = load, indices

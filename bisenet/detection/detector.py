@@ -2,7 +2,7 @@
 
 Objects as points (Zhou et al., "Objects as Points", 2019): each cell of 8 x 8 pixels says how
 likely an aligned crop is centred in it, and how that crop would lie. It only proposes;
-``bisenet.detection.finder`` has the parser look at what it proposes.
+``bisenet.detection.finder`` verifies its proposals with the parser.
 ``bisenet.training.detector.train`` trains it.
 """
 
@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -30,8 +29,8 @@ CARD = "face_finder.json"
 STRIDE = 8
 # The network gives a crop's side as the logarithm of its ratio to this, pixels.
 BASE_SIDE = 64.0
-# Pixels 0..255 come to about -2..2.
-SCALE, SHIFT = 1 / 64, -2.0
+# Of the pixels' normalisation, 0..255.
+MEAN, STD = 128.0, 64.0
 # A crop nearer to a likelier one than this share of its side is the same face.
 SAME = 0.3
 
@@ -51,7 +50,7 @@ class Candidate:
 
 
 class Detector:
-    """Proposes faces at any turn. Safe to share between threads.
+    """Proposes faces at any roll. Safe to share between threads.
 
     Args:
         card: the JSON that names the weights' file and its SHA-256.
@@ -111,7 +110,7 @@ def _opened(card: Path) -> Detector:
 
 
 def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The photo with at most ``side`` pixels on its longer side, for a glance at it.
+    """The photo with at most ``side`` pixels on its longer side, for the coarse pass.
 
     Averaging every pixel of a large photo would cost more than the network does, so of a photo
     more than twice as large only some are, 16 for each that is left.
@@ -137,9 +136,9 @@ def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The shrunk photo with a rim, ``(1, H, W, 3)``, one side ``side``, the other in quarters.
+    """The shrunk photo, padded, ``(1, H, W, 3)``: one side ``side``, the other in quarters of it.
 
-    OpenVINO prepares anew for every size, which takes as long as five runs: so there are few.
+    OpenVINO prepares anew for every size, which takes as long as five runs: so sizes are few.
     """
     quarter = side // 4
     longer = small.shape[0] >= small.shape[1], small.shape[1] >= small.shape[0]
@@ -158,7 +157,7 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
 
     Args:
         outputs: ``(6, h, w)``: heat as a logit, offset x and y in cells, logarithm of the side,
-            cosine and sine of the turn.
+            cosine and sine of the roll.
     """
     heat = outputs[0]
     bar = float(np.log(least / (1 - least)))
@@ -176,31 +175,6 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
         if all(np.hypot(x - k.centre[0], y - k.centre[1]) > SAME * max(side, k.side) for k in kept):
             kept.append(one)
     return kept
-
-
-class _Ops(Protocol):
-    """What the network is built from, on either back end."""
-
-    def conv(self, x: Any, name: str, stride: int = 1, relu: bool = True) -> Any: ...
-
-    def add(self, x: Any, y: Any) -> Any: ...
-
-    def twice(self, x: Any) -> Any: ...
-
-
-def network(ops: _Ops, x: Any) -> Any:
-    """The network, module by module as ``bisenet.training.detector.network.DetectorNet``."""
-
-    def block(x: Any, name: str) -> Any:
-        return ops.add(x, ops.conv(ops.conv(x, f"{name}.conv1"), f"{name}.conv2"))
-
-    x = ops.conv(ops.conv(x, "stem", 2), "down4", 2)
-    eighth = block(ops.conv(x, "down8", 2), "block8")
-    sixteenth = block(ops.conv(eighth, "down16", 2), "block16")
-    x = block(block(ops.conv(sixteenth, "down32", 2), "block32a"), "block32b")
-    x = ops.conv(ops.add(sixteenth, ops.twice(ops.conv(x, "up16"))), "mix16")
-    x = ops.conv(ops.add(eighth, ops.twice(ops.conv(x, "up8"))), "mix8")
-    return ops.conv(x, "head", relu=False)
 
 
 def _read(card: Path) -> State:
@@ -225,77 +199,27 @@ def _read(card: Path) -> State:
 
 def _on_openvino(state: State) -> Run:
     import openvino as ov
-    import openvino.opset13 as op
 
-    from bisenet.engines.openvino_requests import Requests
+    from bisenet.engines.openvino_graph import build_detector_graph, from_pixels
+    from bisenet.engines.openvino_requests import Requests, settings
 
-    class Ops:
-        def conv(self, x: Any, name: str, stride: int = 1, relu: bool = True) -> Any:
-            weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-            pad = [weight.shape[2] // 2] * 2
-            x = op.convolution(x, op.constant(weight), [stride] * 2, pad, pad, [1, 1], name=name)
-            x = op.add(x, op.constant(bias[None, :, None, None]))
-            return op.relu(x) if relu else x
-
-        def add(self, x: Any, y: Any) -> Any:
-            return op.add(x, y)
-
-        def twice(self, x: Any) -> Any:
-            return op.interpolate(
-                x,
-                np.array([2.0, 2.0], dtype=np.float32),
-                "nearest",
-                "scales",
-                coordinate_transformation_mode="asymmetric",
-                nearest_mode="floor",
-                axes=np.array([2, 3]),
-            )
-
-    pixels = op.parameter([1, -1, -1, 3], np.uint8, name="pixels")
-    x = op.transpose(op.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
-    scale, shift = (op.constant(np.float32(v)) for v in (SCALE, SHIFT))
-    x = op.add(op.multiply(x, scale), shift)
-    model = ov.Model([op.result(network(Ops(), x))], [pixels], "FaceFinder")
-    settings: dict[str, Any] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": thread_count(),
-        # It only proposes: where the CPU multiplies bf16 it is three times as fast.
-        "INFERENCE_PRECISION_HINT": "bf16" if cpu.BF16 & cpu.features() else "f32",
-        "ENABLE_CPU_PINNING": False,
-    }
-    requests = Requests(ov.Core().compile_model(model, "CPU", settings))
-
-    def run(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        outputs: NDArray[np.float32] = requests.run(squares)[0]
-        return outputs
-
-    return run
+    model = from_pixels(build_detector_graph(state), [MEAN] * 3, [STD] * 3)
+    # It only proposes: where the CPU multiplies bf16 it is three times as fast.
+    options = settings("bf16" if cpu.BF16 & cpu.features() else "f32", thread_count())
+    requests = Requests(ov.Core().compile_model(model, "CPU", options))
+    return lambda pixels: np.asarray(requests.run(pixels)[0])
 
 
 def _on_torch(state: State) -> Run:
     import torch
-    import torch.nn.functional as F
-    from torch import Tensor
 
-    tensors = {key: torch.from_numpy(value) for key, value in state.items()}
+    from bisenet.network.detector import from_folded
 
-    class Ops:
-        def conv(self, x: Tensor, name: str, stride: int = 1, relu: bool = True) -> Tensor:
-            weight = tensors[f"{name}.weight"]
-            x = F.conv2d(x, weight, tensors[f"{name}.bias"], stride, weight.shape[2] // 2)
-            return F.relu(x) if relu else x
+    net = from_folded(state)
 
-        def add(self, x: Tensor, y: Tensor) -> Tensor:
-            return x + y
-
-        def twice(self, x: Tensor) -> Tensor:
-            return F.interpolate(x, scale_factor=2.0)
-
-    def run(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            x = torch.from_numpy(squares).permute(0, 3, 1, 2).float() * SCALE + SHIFT
-            outputs: NDArray[np.float32] = network(Ops(), x)[0].numpy()
-            return outputs
+            x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - MEAN) / STD
+            return np.asarray(net(x)[0].numpy())
 
     return run

@@ -1,17 +1,17 @@
-"""Compiled networks that were kept on the disk are used only where they are still what was written.
+"""Compiled networks on the disk, checked by hash before OpenVINO loads them.
 
-OpenVINO writes a compiled network into its cache folder and takes it from there at the next start
-without a look at its bytes: one flipped bit gives wrong labels, or a dead process. So each file has
-its SHA-256 beside it, and a file that does not fit it, or has none, is deleted and compiled afresh.
+OpenVINO reads a compiled network from its cache folder unchecked: one flipped bit gives wrong
+labels, or a dead process. So each file has its SHA-256 beside it; without a matching one it is
+deleted and compiled afresh.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from bisenet.network.weights import WeightsError, file_hash
+from bisenet.runtime.atomic import write_text
 
 _FILES = "*.blob"
 _SUFFIX = ".sha256"
@@ -38,11 +38,9 @@ def note_new(folder: Path) -> None:
     for file in folder.glob(_FILES):
         note = _note(file)
         if not note.exists():
-            part = note.with_name(f"{note.name}.{os.getpid()}.part")
             # Where it cannot be written, the network is compiled afresh at the next start.
             with contextlib.suppress(OSError, WeightsError):
-                part.write_text(file_hash(file), encoding="ascii")
-                part.replace(note)
+                write_text(note, file_hash(file))
 
 
 def _as_written(file: Path) -> bool:

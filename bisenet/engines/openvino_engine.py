@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
-from openvino.preprocess import PrePostProcessor
 
 from bisenet.engines import EngineError, EngineInfo, compiled_cache
-from bisenet.engines.openvino_graph import build_graph
-from bisenet.engines.openvino_requests import Requests
+from bisenet.engines.openvino_graph import build_graph, from_pixels
+from bisenet.engines.openvino_requests import Requests, settings
 from bisenet.engines.quantised import read_quantised
 from bisenet.engines.tensors import read_state
 from bisenet.geometry.crops import MEAN, STD
@@ -117,13 +115,20 @@ class OpenVinoEngine:
             return self._requests[pixels]
 
     def _compile(self, pixels: bool) -> ov.CompiledModel:
-        model = _take_pixels(self._model.clone()) if pixels else self._model
+        model = self._model
+        if pixels:
+            model = from_pixels(model.clone(), (MEAN * 255).tolist(), (STD * 255).tolist())
         folder = None if self._profiled else cache_dir()
         kept = folder / "openvino" if folder else None
         if kept is not None and not compiled_cache.drop_damaged(kept):
             kept = None
+        # What int8 leaves in floating point may as well be bf16.
+        options = settings("f32" if self._precision == "f32" else "bf16", self._threads)
+        options["PERF_COUNT"] = self._profiled
+        if kept is not None:
+            options["CACHE_DIR"] = str(kept)
         try:
-            compiled = self._core.compile_model(model, "CPU", self._settings(kept))
+            compiled = self._core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise EngineError(
                 "OpenVINO does not support this CPU; the engine torch runs on any."
@@ -131,32 +136,6 @@ class OpenVinoEngine:
         if kept is not None:
             compiled_cache.note_new(kept)
         return compiled
-
-    def _settings(self, kept: Path | None) -> dict[str, Any]:
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": self._threads,
-            # What int8 leaves in floating point may as well be bf16.
-            "INFERENCE_PRECISION_HINT": "f32" if self._precision == "f32" else "bf16",
-            # Pinned threads of two containers on a host would share the same first cores.
-            "ENABLE_CPU_PINNING": False,
-            "PERF_COUNT": self._profiled,
-        }
-        if kept is not None:
-            settings["CACHE_DIR"] = str(kept)
-        return settings
-
-
-def _take_pixels(model: ov.Model) -> ov.Model:
-    """Normalisation as the graph's first nodes: OpenVINO fuses it, numpy needs three passes."""
-    steps = PrePostProcessor(model)
-    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    steps.input().preprocess().convert_element_type(ov.Type.f32).mean((MEAN * 255).tolist()).scale(
-        (STD * 255).tolist()
-    )
-    steps.input().model().set_layout(ov.Layout("NCHW"))
-    return steps.build()
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -1,22 +1,34 @@
-"""Inference requests of one compiled OpenVINO network, shared between threads."""
+"""How OpenVINO runs a network: its settings, and requests that threads share."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
 
+def settings(precision: Literal["f32", "bf16"], threads: int) -> dict[str, Any]:
+    """One inference at a time on all the threads."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,
+        # Pinned threads of two containers on a host would share the same first cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+
+
 class Requests:
     """Runs a compiled network that has one input. Safe to share between threads.
 
-    The network runs in OpenVINO's own thread, so those of parses that run at once take turns. In
-    the callers' threads, as the synchronous call has it, they would compete for the same cores.
+    Inference runs in OpenVINO's own thread, so parallel parses run one after another. In the
+    callers' threads, as the synchronous call has it, they would compete for the same cores.
     """
 
     def __init__(self, compiled: ov.CompiledModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,7 @@ def read_state(name: str) -> tuple[weights.WeightsInfo, Mapping[str, NDArray[np.
         if content is not None:
             return entry, content
     state, info = weights.read_checkpoint(entry.path)
-    entry = weights.WeightsInfo(
-        **{**vars(entry), "backbone": info.backbone, "spatial_path": info.spatial_path}
-    )
+    entry = replace(entry, backbone=info.backbone, spatial_path=info.spatial_path)
     return entry, {key: tensor.float().numpy() for key, tensor in state.items()}
 
 
@@ -35,11 +34,7 @@ def _read_known(entry: weights.WeightsInfo) -> Mapping[str, NDArray[np.float32]]
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if weights.file_hash(entry.path) != entry.sha256:
-        raise weights.WeightsError(
-            f"{entry.path.name} is not the file that the manifest describes (its SHA-256 differs). "
-            "Restore it, or add it again with: python -m bisenet weights add FILE"
-        )
+    weights.check_hash(entry)
     try:
         state = load_file(entry.path)
     except (SafetensorError, TypeError, KeyError):  # a number format that numpy lacks, as bf16

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bisenet.engines import EngineError, EngineInfo
 from bisenet.geometry.crops import MEAN, STD
+from bisenet.network.bisenet import fold_batch_norm
 from bisenet.network.weights import load_model
 from bisenet.runtime.threads import thread_count
 
@@ -40,14 +40,11 @@ class TorchEngine:
         fold_batch_norm(model)
         classifier = _InFullPrecision(model.head.classifier)
         setattr(model.head, "classifier", classifier)  # noqa: B010  (declared as a Conv2d)
-        self._model = model.to(self._device, self._type)
-        for parameter in self._model.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self._model = model.to(self._device, self._type, memory_format=torch.channels_last)  # type: ignore[call-overload]
         classifier.float()
         mean, std = (torch.from_numpy(v).to(self._device) * 255 for v in (MEAN, STD))
         # One network at a time has every core; two at once would compete for them.
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._scale = (1 / std)[:, None, None]
         self._shift = (mean / std)[:, None, None]
 
@@ -72,7 +69,7 @@ class TorchEngine:
     def _run(self, x: Tensor) -> NDArray[np.float32]:
         try:
             x = x.to(self._type, memory_format=torch.channels_last)
-            with self._turn:
+            with self._lock:
                 (logits,) = self._model.forward_heads(x)
                 return logits.float().cpu().contiguous().numpy()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -98,23 +95,3 @@ class _InFullPrecision(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.classifier(x.float())
         return logits
-
-
-def fold_batch_norm(module: nn.Module) -> None:
-    """Fold every batch normalisation of a network in eval mode into the convolution before it.
-
-    Relies on what holds in ``bisenet.network.bisenet``: inside a module, a normalisation follows
-    its convolution directly in the order of definition.
-    """
-    conv: tuple[str, nn.Conv2d] | None = None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.Conv2d):
-            conv = (name, child)
-        elif isinstance(child, nn.BatchNorm2d) and conv is not None:
-            setattr(module, conv[0], fuse_conv_bn_eval(conv[1], child))
-            setattr(module, name, nn.Identity())
-            conv = None
-        else:
-            fold_batch_norm(child)
-            if not isinstance(child, nn.ReLU):
-                conv = None

@@ -86,8 +86,9 @@ def survey(
             break
         progress(done / len(pairs), f"{done} of {len(pairs)} masks")
         try:
-            with place(read(pair.mask)):
-                ids = pair_ids(pair, read)
+            mask = read(pair.mask)
+            with place(mask):
+                ids = pair_ids(pair, read) if pair.parts else mask_ids(mask)
         except (MaskError, ArchiveError) as error:
             problems.append(SkippedFile(pair.mask, str(error)))
             continue

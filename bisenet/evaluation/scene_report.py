@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.data.faces import FaceFile, read_face
-from bisenet.data.scenes import Pair, PlacedFace, compose
+from bisenet.data.scenes import PlacedFace, compose
+from bisenet.data.types import Pair
 from bisenet.evaluation.metrics import Scores, confusion_matrix, iou_and_f1, mean_of
 from bisenet.geometry.crops import Box
 from bisenet.parser import FaceParser, Parsing

@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import TracebackType
 from typing import BinaryIO
 
 from bisenet.images.decode import MAX_BYTES
@@ -166,12 +165,7 @@ class Archive:
     def __enter__(self) -> Archive:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _check_inside(self) -> None:

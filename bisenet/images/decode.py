@@ -196,7 +196,7 @@ def stored_size(source: BinaryIO) -> tuple[int, int]:
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height of an image as ``load_image`` will turn it.
+    """Width and height of an image as ``load_image`` returns it.
 
     Reads the header only; of a PNG all of it, since how it is turned may stand at its end.
 
@@ -316,9 +316,9 @@ def _frames(image: Image.Image, data: bytes) -> int:
         return 1
 
 
-def _upright(pixels: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Pixels as EXIF's ``turn`` says that they are to be seen."""
-    upright = _UPRIGHT[turn](pixels) if turn != 1 else pixels
+def _upright(pixels: NDArray[np.uint8], stored: int) -> NDArray[np.uint8]:
+    """Pixels as they are to be seen, by EXIF's orientation 1 to 8."""
+    upright = _UPRIGHT[stored](pixels) if stored != 1 else pixels
     return np.ascontiguousarray(upright, dtype=np.uint8)
 
 
@@ -332,7 +332,7 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     profile = opened.info.get("icc_profile")
     if not whole or (profile and not colors.is_srgb(profile)):
         return None
-    turn = orientation(opened)  # Pillow's, which also knows XMP's
+    stored = orientation(opened)  # Pillow's, which also knows XMP's
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -340,7 +340,7 @@ def _plain_jpeg(opened: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
         return None
     if pixels is None or pixels.shape[:2] != (opened.height, opened.width):
         return None
-    return _upright(np.asarray(pixels, np.uint8), turn)
+    return _upright(np.asarray(pixels, np.uint8), stored)
 
 
 def orientation(image: Image.Image) -> int:

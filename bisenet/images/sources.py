@@ -1,4 +1,4 @@
-"""Where the photos of a batch come from: files, folders, zips. Bytes are read in their turn."""
+"""Where the photos of a batch come from: files, folders, zips. Bytes are read when asked for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from bisenet.images.archives import Archive, ArchiveError, Member, SkippedFile
+from bisenet.images.archives import Archive, ArchiveError, SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, ImageError, display_name
 from bisenet.images.folder_tree import look_below, spoken
 
@@ -53,7 +54,7 @@ def from_files(
     """Photos and zips of photos as they were uploaded.
 
     Args:
-        files: name and open file of each; the files stay open, and are read in their turn.
+        files: name and open file of each; the files stay open, and are read one by one.
         max_photos: those beyond are refused.
         max_bytes: of all files together; those beyond are refused.
     """
@@ -74,7 +75,7 @@ def from_files(
             sources += [replace(source, name=names.free(source.name)) for source in inside]
             refused += bad
         else:
-            sources.append(Source(names.free(display_name(name)), _reader(file)))
+            sources.append(Source(names.free(display_name(name)), partial(_read_file, file)))
     for source in sources[max_photos:]:
         refused.append(
             SkippedFile(source.name, f"More than {max_photos:,} photos. Put it into another batch.")
@@ -101,7 +102,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             skipped += tree.skipped
             for below in tree.photos:
                 place = spoken(below.relative_to(path).as_posix())
-                found.append(Source(spoken(below), _path_reader(below), place))
+                found.append(Source(spoken(below), partial(_read_path, below), place))
         elif is_zip(path.name):
             try:
                 file = stack.enter_context(path.open("rb"))
@@ -113,7 +114,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             found += [replace(s, name=f"{name}/{s.name}", place=s.name) for s in inside]
             refused += bad
         else:
-            found.append(Source(name, _path_reader(path), spoken(path.name)))
+            found.append(Source(name, partial(_read_path, path), spoken(path.name)))
         # The same path given twice, or within a folder that was given, is one photo.
         sources |= {source.name: source for source in found}
     return Intake(tuple(sources.values()), tuple(refused), tuple(skipped))
@@ -161,38 +162,29 @@ def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[SkippedFile]]
         refused = [SkippedFile(f"{name}: {one.name}", one.reason) for one in error.refused]
         return [], [SkippedFile(name, str(error)), *refused]
     return (
-        [Source(m.name, _member_reader(archive, m)) for m in archive.members],
+        [Source(m.name, partial(archive.read, m)) for m in archive.members],
         [SkippedFile(f"{name}: {one.name}", one.reason) for one in archive.refused],
     )
 
 
-def _member_reader(archive: Archive, member: Member) -> Callable[[], bytes]:
-    return lambda: archive.read(member)
+def _read_path(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size <= MAX_BYTES:
+            return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise ImageError(f"It cannot be opened: {reason}.") from error
+    raise ImageError(
+        f"The file is {size / 2**20:,.0f} MB; the limit is {MAX_BYTES // 2**20} MB. "
+        "Save a smaller copy and try again."
+    )
 
 
-def _path_reader(path: Path) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            if path.stat().st_size <= MAX_BYTES:
-                return path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or "unreadable"
-            raise ImageError(f"It cannot be opened: {reason}.") from error
-        raise ImageError(
-            f"The file is {path.stat().st_size / 2**20:,.0f} MB; the limit is "
-            f"{MAX_BYTES // 2**20} MB. Save a smaller copy and try again."
-        )
-
-    return read
-
-
-def _reader(file: BinaryIO) -> Callable[[], bytes]:
-    def read() -> bytes:
-        # One more byte than is allowed is enough to be refused for it.
-        file.seek(0)
-        return file.read(MAX_BYTES + 1)
-
-    return read
+def _read_file(file: BinaryIO) -> bytes:
+    # One more byte than is allowed is enough to be refused for it.
+    file.seek(0)
+    return file.read(MAX_BYTES + 1)
 
 
 def _size(count: int) -> str:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bisenet.classes import NUM_CLASSES
 from bisenet.network.torchvision_compat import resnet18, resnet34
@@ -195,3 +196,23 @@ class BiSeNet(nn.Module):
             for logits in self.forward_heads(x)
         )
         return outputs if self.training else outputs[0]
+
+
+def fold_batch_norm(module: nn.Module) -> None:
+    """Fold every batch normalisation of a network in eval mode into the convolution before it.
+
+    Relies on what holds in this package: inside a module, a normalisation follows
+    its convolution directly in the order of definition.
+    """
+    conv: tuple[str, nn.Conv2d] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Conv2d):
+            conv = (name, child)
+        elif isinstance(child, nn.BatchNorm2d) and conv is not None:
+            setattr(module, conv[0], fuse_conv_bn_eval(conv[1], child))
+            setattr(module, name, nn.Identity())
+            conv = None
+        else:
+            fold_batch_norm(child)
+            if not isinstance(child, nn.ReLU):
+                conv = None

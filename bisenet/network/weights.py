@@ -7,11 +7,8 @@ Shipped weights stand in ``weights/manifest.toml``; those that a person adds, in
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import re
-import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from bisenet.classes import NUM_CLASSES
 from bisenet.network import checkpoints
 from bisenet.network.foreign_files import what_it_is
+from bisenet.runtime.atomic import write_atomically, write_text
 from bisenet.runtime.paths import WEIGHTS
+from bisenet.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,8 +94,7 @@ class _Extra:
 
 def weights_dir() -> Path:
     """The folder that holds the shipped weights and their manifest."""
-    default = WEIGHTS
-    return Path(os.environ.get("BISENET_WEIGHTS_DIR", default))
+    return Path(Settings().weights_dir or WEIGHTS)
 
 
 def catalog() -> tuple[WeightsInfo, ...]:
@@ -147,11 +145,7 @@ def load_model(name: str | Path = "default") -> BiSeNet:
     from bisenet.network.bisenet import BiSeNet
 
     entry = resolve(name)
-    if entry.sha256 and file_hash(entry.path) != entry.sha256:
-        raise WeightsError(
-            f"{entry.path.name} is not the file that the manifest describes (its SHA-256 differs). "
-            "Restore it, or add it again with: python -m bisenet weights add FILE"
-        )
+    check_hash(entry)
     state, info = read_checkpoint(entry.path)
     model = BiSeNet(info.num_classes, info.backbone, spatial_path=info.spatial_path)
     model.load_state_dict({key: tensor.float() for key, tensor in state.items()}, strict=True)
@@ -189,7 +183,7 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     Raises:
         WeightsError: the file cannot be used, or the name is taken.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     source = Path(source)
     stem = source.name.removesuffix(_suffix(source))
@@ -211,12 +205,9 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     folder = weights_dir() / "local"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
-    # Written beside and renamed, so that an interrupt leaves no half file under the real name.
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        beside = Path(scratch) / target.name
-        # Clones, since two tensors may share their memory, which safetensors cannot say.
-        save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, beside)
-        beside.replace(target)
+    # Clones, since two tensors may share their memory, which safetensors cannot say.
+    content = to_bytes({key: tensor.contiguous().clone() for key, tensor in state.items()})
+    write_atomically(target, lambda file: file.write(content))
     entry = WeightsInfo(
         name=name,
         path=target,
@@ -229,6 +220,19 @@ def add(source: str | Path, name: str | None = None) -> WeightsInfo:
     )
     _append(folder / "manifest.toml", entry)
     return entry
+
+
+def check_hash(entry: WeightsInfo) -> None:
+    """Make sure that a manifest's file is the one that was added; other files pass.
+
+    Raises:
+        WeightsError: it is another file, or cannot be read.
+    """
+    if entry.sha256 and file_hash(entry.path) != entry.sha256:
+        raise WeightsError(
+            f"{entry.path.name} is not the file that the manifest describes (its SHA-256 differs). "
+            "Restore it, or add it again with: python -m bisenet weights add FILE"
+        )
 
 
 def file_hash(path: Path) -> str:
@@ -248,10 +252,7 @@ def _read_manifest(path: Path) -> list[WeightsInfo]:
         for table in tables:
             if not float(table.get("temperature", 1)) > 0:
                 raise ValueError("a temperature is more than 0")
-        return [
-            WeightsInfo(path=path.parent / table["file"], **_without(table, "file"))
-            for table in tables
-        ]
+        return [WeightsInfo(path=path.parent / table.pop("file"), **table) for table in tables]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name} of the weights cannot be read: {error}.") from error
 
@@ -262,13 +263,7 @@ def _append(manifest: Path, entry: WeightsInfo) -> None:
     table = {key: value for key, value in asdict(entry).items() if value not in (None, "")}
     table["file"] = table.pop("path").name
     text = manifest.read_text(encoding="utf-8") + "\n" if manifest.exists() else ""
-    beside = manifest.with_suffix(".part")
-    beside.write_text(text + tomli_w.dumps({"weights": [table]}), encoding="utf-8")
-    shutil.move(beside, manifest)
-
-
-def _without(table: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {k: v for k, v in table.items() if k != key}
+    write_text(manifest, text + tomli_w.dumps({"weights": [table]}))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

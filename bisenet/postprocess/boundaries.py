@@ -1,7 +1,7 @@
-"""Where labels change on a bilinear surface of logits, cell by cell, and which class leads there.
+"""Boundary cells of a logit grid: where labels change, and which class leads there.
 
-A bilinear patch lies between its corners, so a class that wins at all four corners of a cell wins
-inside it: only the cells along boundaries, the seams, are looked at more closely.
+A bilinear function lies between its values at the corners, so a class that wins at all four
+corners of a cell wins inside it: only the cells along class boundaries are evaluated by pixel.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ MIXED = 255
 
 @dataclass(frozen=True, eq=False)
 class BoundaryCells:
-    """The M cells of a surface in which labels change, ready to be read at any point.
+    """The M cells of a logit grid in which labels change, ready to be read at any point.
 
     In most of them two classes meet and no other class can win inside: the sign of one bilinear
     difference decides. In the others a few more classes are rivals.
 
     Attributes:
-        cell: which of the surface's cells each is, row by row, ``(M,)``.
+        cell: which of the grid's cells each is, row by row, ``(M,)``.
         pair: two of the classes that win at its corners, ``(2, M)``, the lower id first.
         difference: logit of the first less that of the second as ``d0 + d1 u + d2 v + d3 u v``,
             u and v running from 0 to 1 across the cell, ``(M, 4)``.
@@ -74,28 +74,23 @@ class BoundaryCells:
             np.stack(_polynomial(at[rivals, :, several].transpose(2, 0, 1))),
         )
 
-    @property
-    def plain(self) -> NDArray[np.bool_]:
-        """In which of them only the pair may win, ``(M,)``."""
-        return self.rank < 0
-
     def labels(
-        self, seam: NDArray[np.signedinteger], fu: NDArray[np.float32], fv: NDArray[np.float32]
+        self, number: NDArray[np.signedinteger], fu: NDArray[np.float32], fv: NDArray[np.float32]
     ) -> NDArray[np.uint8]:
-        """The class that leads at places within seams.
+        """The class that leads at positions within boundary cells.
 
         Args:
-            seam: their numbers, ``(P,)``.
+            number: which of the M cells, ``(P,)``.
             fu: how far across the cell, 0..1, ``(..., P)``.
             fv: how far down; the two are broadcast against each other.
         """
-        first, second = np.take(self.pair, seam, axis=1)
-        leads = _at(np.take(self.difference, seam, axis=0).T, fu, fv) >= 0
+        first, second = np.take(self.pair, number, axis=1)
+        leads = _at(np.take(self.difference, number, axis=0).T, fu, fv) >= 0
         # One or the other: bytes wrap around, and this is several times quicker than to choose.
         labels = leads.view(np.uint8)
         labels *= first - second
         labels += second
-        rank = np.take(self.rank, seam)
+        rank = np.take(self.rank, number)
         third = np.flatnonzero(rank >= 0)
         if len(third):
             third = third[np.argsort(rank[third], kind="stable")]
@@ -109,10 +104,10 @@ class BoundaryCells:
         rivals, heights, count = self.rivals[:, rank], self.heights[:, :, rank], self.count[rank]
         best = _at(heights[:, 0], fu, fv)
         labels = np.broadcast_to(rivals[0], best.shape).copy()
-        for turn in range(1, int(count[0])):
-            here = np.s_[..., : np.count_nonzero(count > turn)]
-            value = _at(heights[:, turn][here], fu[here], fv[here])
-            np.copyto(labels[here], rivals[turn][here], where=value > best[here])
+        for rival in range(1, int(count[0])):
+            here = np.s_[..., : np.count_nonzero(count > rival)]
+            value = _at(heights[:, rival][here], fu[here], fv[here])
+            np.copyto(labels[here], rivals[rival][here], where=value > best[here])
             np.maximum(best[here], value, out=best[here])
         return labels
 

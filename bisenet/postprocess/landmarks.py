@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import BY_NAME
+from bisenet.classes import EYES, GLASSES, MOUTH, NOSE
 from bisenet.geometry.crops import Crop, Point, square_crop
 from bisenet.postprocess.logits import softmax
 
@@ -20,11 +20,6 @@ from bisenet.postprocess.logits import softmax
 SIDE_BY_EYES, SIDE_BY_MOUTH, CENTRE = 4.0, 3.6, 0.09
 # Parts farther from the middle of an aligned crop than this share of its side are others'.
 REACH = 0.36
-
-_EYES = [BY_NAME[name].id for name in ("l_eye", "r_eye")]
-_GLASSES, _NOSE = BY_NAME["eye_g"].id, BY_NAME["nose"].id
-_MOUTH = [BY_NAME[name].id for name in ("mouth", "u_lip", "l_lip")]
-_SKIN = BY_NAME["skin"].id
 
 
 @dataclass(frozen=True)
@@ -66,9 +61,9 @@ def find_landmarks(
     step = (crop.size - 1) / (grid - 1)
     axis = (np.arange(grid) - (grid - 1) / 2) / (grid - 1)
     near = (np.hypot(axis[None, :], axis[:, None]) < reach).astype(np.float32)
-    left_right = [_centroid(p[i] * near) for i in _EYES]
-    glasses = _centroid(p[_GLASSES] * near)
-    nose, mouth = _centroid(p[_NOSE] * near), _centroid(p[_MOUTH].sum(0) * near)
+    left_right = [_centroid(p[i] * near) for i in EYES]
+    glasses = _centroid(p[GLASSES] * near)
+    nose, mouth = _centroid(p[NOSE] * near), _centroid(p[list(MOUTH)].sum(0) * near)
     if nose is None or mouth is None:
         return None
     told = [eye for eye in left_right if eye is not None]

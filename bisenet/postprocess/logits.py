@@ -1,8 +1,8 @@
-"""The network's coarse logits as a surface over the crop, and which class leads where on it.
+"""The network's coarse logits as a bilinear grid over the crop, and which class leads where.
 
 The published code upsamples logits to the crop with ``align_corners=True`` and takes the argmax
-there: logits are a bilinear surface over the crop, which its seams
-(``bisenet.postprocess.boundaries``) divide.
+there. The grid's boundary cells (``bisenet.postprocess.boundaries``) give the same labels at any
+position.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bisenet.postprocess.boundaries import MIXED, BoundaryCells, classes, winners
 
-# Samples of the surface between two of the network's own, along each axis.
+# Samples of the grid between two of the network's own, along each axis.
 FINENESS = 4
 # Rows of probabilities that are made at a time: they stay in the CPU's cache.
 _BAND_ROWS = 16
@@ -76,7 +76,7 @@ def winning_probability(
 
 @dataclass(frozen=True, eq=False)
 class LogitGrid:
-    """The logits of a crop as a bilinear surface with ``n`` samples a side.
+    """The logits of a crop, bilinear between ``n`` samples a side.
 
     Attributes:
         coarse: the network's logits, ``(C, g, g)``, g at least 2; the corner samples lie on the
@@ -99,7 +99,7 @@ class LogitGrid:
 
     @cached_property
     def logits(self) -> NDArray[np.float32]:
-        """The surface at its samples, ``(C, n, n)``."""
+        """Logits at the samples, ``(C, n, n)``."""
         return to_crop(self.coarse, self.samples)
 
     @cached_property
@@ -120,36 +120,18 @@ class LogitGrid:
 
     @cached_property
     def _divided(self) -> tuple[NDArray[np.uint8], BoundaryCells]:
-        return self.divide(np.flatnonzero(self._patches == MIXED))
+        """The class of each cell, and those in which labels change.
 
-    @cached_property
-    def _winners(self) -> NDArray[np.uint8]:
-        return winners(self.coarse)
-
-    @cached_property
-    def _patches(self) -> NDArray[np.uint8]:
-        """The class of each patch, a cell between the network's own samples, ``(g-1, g-1)``."""
-        return classes(self._winners)
-
-    @cached_property
-    def patch_seams(self) -> BoundaryCells:
-        """The patches in which labels change; a patch holds ``FINENESS ** 2`` of the cells."""
-        patch = np.flatnonzero(self._patches == MIXED)
-        corner = self._corners(patch)
-        flat = self.coarse.reshape(len(self.coarse), -1)
-        return BoundaryCells.of(np.take(flat, corner, axis=1), self._winners.ravel()[corner], patch)
-
-    def divide(self, patch: NDArray[np.int64]) -> tuple[NDArray[np.uint8], BoundaryCells]:
-        """The cells, only some patches ``(K,)`` looked into, and those in which labels change.
-
-        Returns:
-            The class of each cell, ``(n-1, n-1)``, ``MIXED`` where labels change or a patch in
-            which they do was not looked into; and the seams within those that were.
+        A patch lies between four of the network's own samples and holds ``FINENESS ** 2`` cells;
+        only the K patches whose corners disagree are divided.
         """
         grid = self.coarse.shape[-1]
-        cells = self._patches.repeat(FINENESS, axis=0).repeat(FINENESS, axis=1)
+        patches = classes(winners(self.coarse))
+        cells = patches.repeat(FINENESS, axis=0).repeat(FINENESS, axis=1)
+        patch = np.flatnonzero(patches == MIXED)
         rows, columns = np.divmod(patch, grid - 1)
-        corners = np.take(self.coarse.reshape(len(self.coarse), -1), self._corners(patch), axis=1)
+        corner = rows * grid + columns + np.array([[0], [1], [grid], [grid + 1]])
+        corners = np.take(self.coarse.reshape(len(self.coarse), -1), corner, axis=1)
         side = FINENESS + 1
         step = reader(np.linspace(0, 1, side), 2)
         weights = (step[:, None, :, None] * step[None, :, None, :]).reshape(side * side, 4)
@@ -163,29 +145,23 @@ class LogitGrid:
         flat = fine.reshape(len(fine), -1)
         return cells, BoundaryCells.of(np.take(flat, at, axis=1), inner.ravel()[at], cell)
 
-    def _corners(self, patch: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which of the network's samples are the corners of patches ``(K,)``, ``(4, K)``."""
-        grid = self.coarse.shape[-1]
-        rows, columns = np.divmod(patch, grid - 1)
-        return rows * grid + columns + np.array([[0], [1], [grid], [grid + 1]])
-
     @cached_property
-    def _seam_of(self) -> NDArray[np.int32]:
-        """The number of each cell among the seams; -1 where no label changes."""
+    def _number_of(self) -> NDArray[np.int32]:
+        """The number of each cell among the boundary cells; -1 where no label changes."""
         number = np.full(self.cells.size, -1, np.int32)
         number[self.boundary.cell] = np.arange(len(self.boundary.cell))
         return number
 
     def labels_at(self, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """The class that leads at positions ``(P,)`` among the samples, in or next to a seam."""
+        """The class that leads at positions ``(P,)`` in or next to a boundary cell."""
         last = self.samples - 2
         i, j = u.astype(np.int32), v.astype(np.int32)
         np.minimum(i, last, out=i)
         np.minimum(j, last, out=j)
         cell = j * np.int32(last + 1) + i
-        seam = np.take(self._seam_of, cell)
-        labels = self.boundary.labels(seam, u - i, v - j)
-        # A position on the rim between two cells may have been rounded into the calm one.
-        calm = np.flatnonzero(seam < 0)
-        labels[calm] = self.cells.ravel()[cell[calm]]
+        number = np.take(self._number_of, cell)
+        labels = self.boundary.labels(number, u - i, v - j)
+        # A position on the rim between two cells may have been rounded into the uniform one.
+        uniform = np.flatnonzero(number < 0)
+        labels[uniform] = self.cells.ravel()[cell[uniform]]
         return labels

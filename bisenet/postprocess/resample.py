@@ -1,10 +1,9 @@
 """From the network's coarse logits to labels and confidence at any resolution.
 
-``label_window`` reads the logits' surface (``bisenet.postprocess.logits``) at every pixel of a
-photo, wherever and however turned the crop lies in it, so boundaries are as smooth as the photo is
-fine. Labels are never interpolated, and no more than a strip of the photo is evaluated at a time.
-For a whole photo that lies upright in the crop ``bisenet.postprocess.upright`` does the same
-sooner.
+``label_window`` reads the logit grid (``bisenet.postprocess.logits``) at every pixel of a photo,
+whatever the crop's place and roll, so boundaries are as smooth as the photo is fine. Labels are
+never interpolated, and no more than a strip of the photo is evaluated at a time. For a whole photo
+that lies upright in the crop ``bisenet.postprocess.upright`` does the same in a third of the time.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def label_window(
     """Label every pixel of a photo's window that a crop covers.
 
     Args:
-        surface: the crop's logits.
+        logit_grid: the crop's logits.
         matrix: ``(2, 3)``, from the photo's pixels to the crop's.
         window: x, y, width, height in the photo.
 
@@ -69,7 +68,7 @@ def warp_plane(
     matrix: NDArray[np.float64],
     window: Rect,
 ) -> NDArray[np.float32]:
-    """Values at a surface's samples ``(n, n)`` read at every pixel of a window, ``(h, w)``."""
+    """Values at a grid's samples ``(n, n)`` read at every pixel of a window, ``(h, w)``."""
     x, y, width, height = window
     to_samples = _to_samples(logit_grid, matrix, (x, y))
     # Enlarging is several times quicker than warping: warp to a few pixels for each sample.

@@ -1,6 +1,6 @@
 """Labels and confidence of a whole photo that lies upright in the crop: the quick way.
 
-A cell of the surface then is a rectangle of the photo's pixels, so the labels are set rectangle by
+A cell of the logit grid then is a rectangle of the photo's pixels, so the labels are set rectangle by
 rectangle, and confidence is read where the photo is coarse and enlarged.
 """
 
@@ -16,13 +16,10 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from bisenet.postprocess.boundaries import BoundaryCells
-from bisenet.postprocess.logits import FINENESS, LogitGrid, winning_probability
+from bisenet.postprocess.logits import LogitGrid, winning_probability
 
 # Photo pixels that are labelled at a time: bounds the memory at any resolution.
 BLOCK_PIXELS = 1 << 20
-# Up to so many of the photo's pixels along a patch, one in which two classes meet is read at once:
-# it costs less than to look for the cells that their boundary crosses.
-PATCH_PIXELS = 30
 
 
 def read_whole(
@@ -48,17 +45,9 @@ def read_whole(
 def _labels(
     logit_grid: LogitGrid, matrix: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    frame = _Frame.of(logit_grid, matrix, shape, FINENESS)
-    patches = _Frame.of(logit_grid, matrix, shape, 1)
-    if max(patches.rows.count.max(), patches.columns.count.max()) > PATCH_PIXELS:
-        labels = frame.calm(logit_grid.cells)
-        frame.put(labels, logit_grid.boundary)
-    else:
-        boundary = logit_grid.patch_seams
-        cells, finer = logit_grid.divide(boundary.cell[~boundary.plain])
-        labels = frame.calm(cells)
-        patches.put(labels, boundary, boundary.plain)
-        frame.put(labels, finer)
+    frame = _Frame.of(logit_grid, matrix, shape)
+    labels = frame.uniform(logit_grid.cells)
+    frame.put(labels, logit_grid.boundary)
     return labels
 
 
@@ -89,62 +78,50 @@ class _Axis:
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """How a photo's pixels lie in a surface's cells: each holds a rectangle of them."""
+    """How a photo's pixels lie in a logit grid's cells: each holds a rectangle of them."""
 
     rows: _Axis
     columns: _Axis
 
     @classmethod
     def of(
-        cls,
-        logit_grid: LogitGrid,
-        matrix: NDArray[np.float64],
-        shape: tuple[int, int],
-        fineness: int,
+        cls, logit_grid: LogitGrid, matrix: NDArray[np.float64], shape: tuple[int, int]
     ) -> _Frame:
-        """Where a patch of the surface has ``fineness`` cells a side."""
-        cells = (logit_grid.coarse.shape[-1] - 1) * fineness
-        (across, _, x), (_, down, y) = matrix * cells / (logit_grid.size - 1)
+        cells = logit_grid.samples - 1
+        (across, _, x), (_, down, y) = matrix / logit_grid.step
         return cls(_Axis.of(shape[0], down, y, cells), _Axis.of(shape[1], across, x, cells))
 
-    def calm(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def uniform(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Every pixel's cell's class."""
         return np.take(np.take(cells, self.columns.cell, axis=1), self.rows.cell, axis=0)
 
-    def put(
-        self,
-        labels: NDArray[np.uint8],
-        boundary: BoundaryCells,
-        which: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Set the labels within seams, or those of them that ``which`` holds."""
+    def put(self, labels: NDArray[np.uint8], boundary: BoundaryCells) -> None:
+        """Set the labels within boundary cells."""
         down, across = np.divmod(boundary.cell, len(self.columns.count))
         heights, widths = self.rows.count[down], self.columns.count[across]
         wanted = (heights > 0) & (widths > 0)
-        if which is not None:
-            wanted &= which
         for height, width in product(np.unique(heights).tolist(), np.unique(widths).tolist()):
-            seam = np.flatnonzero(wanted & (heights == height) & (widths == width))
+            number = np.flatnonzero(wanted & (heights == height) & (widths == width))
             step = max(1, BLOCK_PIXELS // max(1, height * width))
-            for start in range(0, len(seam), step):
-                self._put_alike(labels, boundary, seam[start : start + step], (height, width))
+            for start in range(0, len(number), step):
+                self._put_alike(labels, boundary, number[start : start + step], (height, width))
 
     def _put_alike(
         self,
         labels: NDArray[np.uint8],
         boundary: BoundaryCells,
-        seam: NDArray[np.intp],
+        number: NDArray[np.intp],
         extent: tuple[int, int],
     ) -> None:
-        """Set the labels within some seams that all hold ``extent`` pixels, rows and columns."""
-        down, across = np.divmod(boundary.cell[seam], len(self.columns.count))
+        """Set the labels within boundary cells of ``extent`` pixels each, rows and columns."""
+        down, across = np.divmod(boundary.cell[number], len(self.columns.count))
         y, x = self.rows.first[down], self.columns.first[across]
-        # The seams last: numpy is quickest along a long last axis.
+        # The cells last: numpy is quickest along a long last axis.
         fv = self.rows.fraction[y + np.arange(extent[0])[:, None, None]]
         fu = self.columns.fraction[x + np.arange(extent[1])[:, None]]
         # Blocks that begin at each pixel; the last ones lie beyond the photo and are not written.
         blocks = as_strided(labels, (*labels.shape, *extent), 2 * labels.strides)
-        blocks[y, x] = boundary.labels(seam, fu, fv).transpose(2, 0, 1)
+        blocks[y, x] = boundary.labels(number, fu, fv).transpose(2, 0, 1)
 
 
 def _confidence(

@@ -1,12 +1,11 @@
-"""How many parses run at once and how many wait: clients take turns, and a polite no.
+"""The queue before the engine: how many parses run, how many wait, and in which order.
 
-One gate stands before the engine for all sessions and requests of a process.
-``BISENET_MAX_RUNNING`` and ``BISENET_MAX_WAITING`` set its size.
+One for all sessions and requests of a process; ``BISENET_MAX_RUNNING`` and ``BISENET_MAX_WAITING``
+set its size.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -16,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from bisenet.runtime.fairness import Rounds
+from bisenet.runtime.settings import Settings
 
-RUNNING, WAITING = 2, 32
-# Who waits is asked this often whether they are still there.
-LOOK_SECONDS = 1.0
+# A waiting client is asked this often whether it is still there.
+ASK_SECONDS = 1.0
 
 
 class QueueFull(RuntimeError):
@@ -28,9 +27,9 @@ class QueueFull(RuntimeError):
 
 @dataclass(eq=False)
 class _Ticket:
-    """Somebody who waits for ``places``: woken by ``news``; ``watches`` their turn come nearer.
+    """A request for ``places``, woken by ``news``; one that ``watches`` is told of each move.
 
-    ``moved`` is when their work, once inside, last made progress (``time.monotonic``).
+    ``moved`` is when its work, once running, last made progress (``time.monotonic``).
     """
 
     places: int
@@ -55,9 +54,9 @@ class ParseQueue:
         ValueError: fewer than one may run, or a negative number may wait.
     """
 
-    def __init__(self, max_running: int = RUNNING, max_waiting: int = WAITING):
+    def __init__(self, max_running: int = 2, max_waiting: int = 32):
         if max_running < 1 or max_waiting < 0:
-            raise ValueError("A gate admits at least one, and no negative number can wait.")
+            raise ValueError("A queue admits at least one, and no negative number can wait.")
         self.max_running = max_running
         self.max_waiting = max_waiting
         self._lock = threading.Lock()
@@ -68,7 +67,7 @@ class ParseQueue:
 
     @property
     def running(self) -> int:
-        """How many are inside."""
+        """How many run."""
         return len(self._inside)
 
     @property
@@ -77,7 +76,7 @@ class ParseQueue:
         return max(self._standing(), default=0.0)
 
     def stuck(self, seconds: float) -> bool:
-        """Whether all that runs has stood still for so long: then nobody's turn will ever come."""
+        """Whether all that runs has stood still for so long: then no place will ever be free."""
         return min(self._standing(), default=0.0) >= seconds
 
     @property
@@ -92,14 +91,14 @@ class ParseQueue:
         places: int = 1,
         client: str = "",
     ) -> Iterator[Callable[[], None]]:
-        """Wait for a turn, then hold it for the block.
+        """Wait in the queue, then hold ``places`` for the block.
 
         Args:
-            on_position: called from the waiting thread with its place in the queue (1 is next)
-                each time that changes and at least every second, and with 0 when its turn has
-                come. Who has left raises there, and loses the place.
+            on_position: called from the waiting thread with its position in the queue (1 is next)
+                each time that changes and at least every second, and with 0 once it runs. It
+                raises where the client has left, and the position is lost.
             places: how many of those that may run this one counts for; all, where it is more.
-            client: whose it is. Clients take turns, and none waits with more than are left free;
+            client: whose it is. Clients alternate, and none waits with more than are left free;
                 those of an empty client go by arrival.
 
         Yields:
@@ -107,7 +106,7 @@ class ParseQueue:
             is taken for hung (``stalled_seconds``).
 
         Raises:
-            GateFull: at once, when the queue is full, or full of this client's.
+            QueueFull: at once, when the queue is full, or full of this client's.
         """
         watches = on_position is not None
         ticket = _Ticket(min(places, self.max_running), watches, client)
@@ -123,7 +122,7 @@ class ParseQueue:
                 self._wake()
 
     def _enter(self, ticket: _Ticket, on_position: Callable[[int], None] | None) -> int:
-        """Returns the last place told, 0 where none was."""
+        """Returns the last position told, 0 where none was."""
         with self._lock:
             if not self._queue and self._has_room(ticket):
                 ticket.start = self._rounds.tag(ticket.client, ticket.places)
@@ -141,23 +140,23 @@ class ParseQueue:
             self._queue.insert(next(later, len(self._queue)), ticket)
             self._wake()
         told = 0
-        look = False
+        overdue = False
         try:
             while True:
                 with self._lock:
-                    place = self._queue.index(ticket) + 1
-                    if place == 1 and self._has_room(ticket):
+                    position = self._queue.index(ticket) + 1
+                    if position == 1 and self._has_room(ticket):
                         self._queue.popleft()
                         self._let_in(ticket)
                         self._wake()
                         return told
                     ticket.news.clear()
-                if (place != told or look) and on_position is not None:
-                    # Outside the lock: drawing a place in a page may take its time, or raise when
-                    # the person has left.
-                    told = place
-                    on_position(place)
-                look = not ticket.news.wait(LOOK_SECONDS)
+                if (position != told or overdue) and on_position is not None:
+                    # Outside the lock: drawing it in a page may take its time, or raise when the
+                    # person has left.
+                    told = position
+                    on_position(position)
+                overdue = not ticket.news.wait(ASK_SECONDS)
         except BaseException:
             with self._lock:
                 if ticket in self._queue:
@@ -181,41 +180,21 @@ class ParseQueue:
             return [now - ticket.moved for ticket in self._inside]
 
     def _wake(self) -> None:
-        """Wake whoever is next, and those who want to see their place; the others sleep on.
+        """Wake the next one, and those that are told their position; the others sleep on.
 
-        Waking everybody for each turn would take time from the parse that runs.
+        Waking all each time would take time from the parse that runs.
         """
-        for place, ticket in enumerate(self._queue):
-            if place == 0 or ticket.watches:
+        for position, ticket in enumerate(self._queue):
+            if position == 0 or ticket.watches:
                 ticket.news.set()
-
-
-def gate_from_environment() -> ParseQueue:
-    """A gate of the size that the environment sets: by default 2 at a time, 32 waiting.
-
-    Raises:
-        ValueError: a setting is not a whole number, or out of range.
-    """
-    sizes = {}
-    for name, default, least in (
-        ("BISENET_MAX_RUNNING", RUNNING, 1),
-        ("BISENET_MAX_WAITING", WAITING, 0),
-    ):
-        text = os.environ.get(name, str(default))
-        try:
-            sizes[name] = int(text)
-        except ValueError as error:
-            raise ValueError(f"{name} must be a whole number, not {text!r}.") from error
-        if sizes[name] < least:
-            raise ValueError(f"{name} must be at least {least}, not {text}.")
-    return ParseQueue(sizes["BISENET_MAX_RUNNING"], sizes["BISENET_MAX_WAITING"])
 
 
 @cache
 def process_queue() -> ParseQueue:
-    """The one gate of this process, made on first use: pages and the API queue together.
+    """The one queue of this process, made on first use: pages and the API wait together.
 
     Raises:
-        ValueError: as ``gate_from_environment``.
+        ValueError: ``BISENET_MAX_RUNNING`` or ``BISENET_MAX_WAITING`` is wrong.
     """
-    return gate_from_environment()
+    settings = Settings()
+    return ParseQueue(settings.max_running, settings.max_waiting)

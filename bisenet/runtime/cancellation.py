@@ -15,6 +15,16 @@ class Cancelled(Exception):
     """The person who started the work stopped it."""
 
 
+def cancelling(stop: Callable[[], bool]) -> Callable[[], None]:
+    """A callback for ``each_step`` that raises ``Cancelled`` once ``stop`` says so."""
+
+    def check() -> None:
+        if stop():
+            raise Cancelled
+
+    return check
+
+
 def _nothing() -> None:
     """Nobody follows this work."""
 

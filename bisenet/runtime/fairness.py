@@ -1,4 +1,4 @@
-"""How clients share what there is: whose turn is next, and how much one of them may hold."""
+"""How clients share what there is: whose request is next, and how much one of them may hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EARLY, _LATE = 0.5, 5.0
 
 
 class Rounds:
-    """Start-time fair queueing (Goyal, Vin and Cheng, 1996): clients take turns.
+    """Start-time fair queueing (Goyal, Vin and Cheng, 1996): clients alternate.
 
     Each request gets a start tag; those of one client follow each other by what they cost, so a
     client with many requests stands behind one with few. Not safe between threads.
@@ -33,7 +33,7 @@ class Rounds:
         return start
 
     def reached(self, start: float) -> None:
-        """A request's turn has come; clients that are owed no wait are forgotten."""
+        """A request runs now; clients that are owed no wait are forgotten."""
         self._now = max(self._now, start)
         for client in [c for c, after in self._next.items() if after <= self._now]:
             del self._next[client]

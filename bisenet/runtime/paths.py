@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bisenet.runtime.settings import Settings
+
 # The checkout, or the folder that the container's image holds it in.
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "weights"
@@ -20,7 +22,7 @@ def cache_dir() -> Path | None:
         A folder that exists and can be written to, or None: on a read-only disk nothing is kept
         and every start compiles afresh. An empty ``BISENET_CACHE_DIR`` turns the cache off.
     """
-    chosen = os.environ.get("BISENET_CACHE_DIR")
+    chosen = Settings().cache_dir
     if chosen is not None:
         return _usable(Path(chosen)) if chosen else None
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
@@ -32,7 +34,7 @@ def cache_dir() -> Path | None:
 
 def state_dir() -> Path | None:
     """Where timings outlive a restart: ``BISENET_STATE_DIR``, or None where it is not set."""
-    chosen = os.environ.get("BISENET_STATE_DIR")
+    chosen = Settings().state_dir
     return _usable(Path(chosen)) if chosen else None
 
 

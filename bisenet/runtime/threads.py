@@ -14,9 +14,7 @@ import cv2
 from threadpoolctl import threadpool_limits
 
 from bisenet.runtime.cgroup import cpu_quota
-from bisenet.runtime.environment import whole_number
-
-VARIABLE = "BISENET_THREADS"
+from bisenet.runtime.settings import Settings
 
 
 def thread_count() -> int:
@@ -25,7 +23,7 @@ def thread_count() -> int:
     Raises:
         ValueError: ``BISENET_THREADS`` is not a whole number of at least 1.
     """
-    return whole_number(VARIABLE) or usable_cpus()
+    return Settings().threads or usable_cpus()
 
 
 @cache

@@ -32,6 +32,7 @@ from bisenet.serving.forms import FormError, Upload, read_form
 from bisenet.serving.lifecycle import Busy, Lifecycle
 from bisenet.serving.metrics import Metrics
 from bisenet.serving.models import Models
+from bisenet.serving.refusal import refusal
 
 LOG = logging.getLogger("bisenet.api")
 JSON, PNG = "application/json", "image/png"
@@ -66,8 +67,7 @@ class _Answer:
 class ParseRoute:
     """The route's handler.
 
-    Photos queue at the same gate as the dashboard's. Decoding waits for its turn as well, so that
-    the memory of decoded photos is bounded by the gate and not by the number of clients.
+    Photos wait in the same queue as the dashboard's, and are decoded once they have a place there.
     """
 
     def __init__(self, lifecycle: Lifecycle, models: Models, metrics: Metrics, body_seconds: float):
@@ -98,12 +98,7 @@ class ParseRoute:
     def _refuse(self, request: Request, error: ApiError) -> Response:
         request.state.log["outcome"] = error.code
         self._metrics.parses.labels("api", error.code).inc()
-        body = {"id": request.state.id, "error": {"code": error.code, "message": str(error)}}
-        headers = {"cache-control": "no-store", **error.headers}
-        if error.status in (408, 413, 429, 503):
-            # The photo may still be on its way; without this the connection would wait for it.
-            headers["connection"] = "close"
-        return JSONResponse(body, error.status, headers)
+        return refusal(request.scope, error.status, error.code, str(error), error.headers)
 
     async def _handle(self, request: Request, log: dict[str, object]) -> Response:
         media_type = preferred_media_type(", ".join(request.headers.getlist("accept")))

@@ -6,8 +6,9 @@ import asyncio
 import time
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bisenet.serving.refusal import refusal
 
 # A phone may need this long before its first bytes come; from there on the rate counts.
 GRACE_SECONDS = 5.0
@@ -44,8 +45,7 @@ class Bodies:
             return
         if chunked and "/_stcore/" in scope["path"]:
             # The memory it needs is not known; browsers always tell.
-            refusal = _refusal(scope, 411, "no_length", "Send the body's length.")
-            await refusal(scope, receive, send)
+            await refusal(scope, 411, "no_length", "Send the body's length.")(scope, receive, send)
             return
         watched = _Watched(receive, self._rate)
         started = False
@@ -60,7 +60,7 @@ class Bodies:
         except TooSlow as error:
             if started:
                 raise
-            await _refusal(scope, 408, "too_slow", str(error))(scope, receive, send)
+            await refusal(scope, 408, "too_slow", str(error))(scope, receive, send)
 
 
 class _Watched:
@@ -89,9 +89,3 @@ class _Watched:
         self._received += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         return message
-
-
-def _refusal(scope: Scope, status: int, code: str, message: str) -> JSONResponse:
-    body = {"id": scope["state"]["id"], "error": {"code": code, "message": message}}
-    # The body may still be on its way; without this the connection would wait for it.
-    return JSONResponse(body, status, {"connection": "close", "cache-control": "no-store"})

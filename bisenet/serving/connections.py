@@ -20,8 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from bisenet.runtime.settings import Settings
 from bisenet.serving.clients import address_of, client_of
-from bisenet.serving.settings import Settings
 
 # Streamlit's client sends less than 1 KB a click, and with it the list of the files in the page's
 # upload box: 106 KB for 200 with the longest names (tests/drills/browser.py), so this is 8,000.

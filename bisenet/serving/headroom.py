@@ -13,7 +13,6 @@ from collections import Counter
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bisenet.images.archives import MAX_ARCHIVE_BYTES
@@ -21,6 +20,7 @@ from bisenet.images.decode import MAX_BYTES
 from bisenet.runtime.cgroup import memory_limit
 from bisenet.runtime.memory import give_back, resident_bytes
 from bisenet.serving.clients import client_of
+from bisenet.serving.refusal import refusal
 
 # Of the container's memory: what parses that run meanwhile may need stays free.
 SHARE = 0.8
@@ -53,7 +53,9 @@ class Headroom:
         client = client_of(scope)
         if not await self._has_room(size, client):
             LOG.warning("no room for a body", extra={"fields": {"bytes": size}})
-            await _refusal(scope)(scope, receive, send)
+            message = "The server's memory is full at the moment. Try again in a minute."
+            full = refusal(scope, 503, "memory_full", message, {"retry-after": "60"})
+            await full(scope, receive, send)
         else:
             self._arriving[client] += size
             try:
@@ -83,11 +85,3 @@ def _body_size(scope: Scope) -> int:
     size = int(length) if length.isdecimal() else 0
     # More than any route takes: refused by its own limit, for good, and never read.
     return size if size <= MAX_ARCHIVE_BYTES else 0
-
-
-def _refusal(scope: Scope) -> JSONResponse:
-    message = "The server's memory is full at the moment. Try again in a minute."
-    body = {"id": scope["state"]["id"], "error": {"code": "memory_full", "message": message}}
-    # The body may still be on its way; without this the connection would wait for it.
-    headers = {"retry-after": "60", "connection": "close", "cache-control": "no-store"}
-    return JSONResponse(body, 503, headers)

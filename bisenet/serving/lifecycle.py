@@ -18,7 +18,7 @@ class Lifecycle:
     """The server's state, shared by routes, probes and signal handlers. Safe between threads.
 
     Args:
-        gate: where all parses wait and run.
+        queue: where all parses wait and run.
         stall_seconds: a parse that runs and makes no progress for so long hangs.
         stall_seconds_draining: the same once the server was told to go.
     """
@@ -67,7 +67,7 @@ class Lifecycle:
 
     @property
     def stuck(self) -> bool:
-        """Whether all parses that run hang, so that nothing which waits will ever have its turn."""
+        """Whether all parses that run hang, so that nothing which waits will ever run."""
         limit = self._stall_seconds_draining if self.draining else self._stall_seconds
         return self.queue.running > 0 and self.queue.stuck(limit)
 

@@ -19,8 +19,8 @@ from types import TracebackType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bisenet.runtime.settings import LogFormat
 from bisenet.serving.metrics import Metrics
-from bisenet.serving.settings import LogFormat
 
 _SCRIPT_CONTEXT = "streamlit.runtime.scriptrunner_utils.script_run_context"
 REQUESTS = logging.getLogger("bisenet.requests")

@@ -8,7 +8,7 @@ from bisenet.engines import EngineError
 from bisenet.images import samples
 from bisenet.network.weights import WeightsError, file_hash, resolve
 from bisenet.parser import FaceParser
-from bisenet.runtime.environment import OTHER_ENGINES
+from bisenet.runtime.settings import Settings
 
 
 class Models:
@@ -61,7 +61,7 @@ class Models:
         if not self._others:
             raise EngineError(
                 f"This server parses with {_name_of(own)} alone: leave the option engine out. "
-                f"Whoever runs it can allow the others with {OTHER_ENGINES}=true."
+                f"Whoever runs it can allow the others with {Settings.other_engines.name}=true."
             )
         # Those who ask for the server's own never wait here.
         with self._opening:

@@ -10,29 +10,27 @@ from bisenet.images.decode import MAX_BYTES
 from bisenet.measure.regions import COLUMNS
 from bisenet.parser import FRAMINGS
 
-ERRORS: dict[int, tuple[str, ...]] = {
-    400: ("bad_form", "no_photo", "bad_option", "cut_off"),
-    403: ("cross_site",),
-    406: ("not_acceptable",),
-    408: ("too_slow",),
-    413: ("too_large",),
-    415: ("not_a_form", "not_an_image"),
-    422: ("bad_image",),
-    429: ("queue_full",),
-    500: ("error",),
-    503: ("loading", "draining", "not_ready", "memory_full"),
-}
-_DESCRIPTIONS = {
-    400: "The form is malformed, holds no photo, or an option is unknown.",
-    403: "A browser called from a page of another site.",
-    406: "Neither JSON nor PNG is acceptable to the client.",
-    408: "The photo took too long to arrive.",
-    413: f"The photo is larger than {MAX_BYTES // 2**20} MB.",
-    415: "The body is no form, or the photo's format is not one that can be read.",
-    422: "The photo is damaged, empty, or has too many pixels.",
-    429: "As many photos wait as may wait.",
-    500: "A fault of the server's; the log has the request's id.",
-    503: "The server is loading, going away or full; another replica, or a moment, will do.",
+# Status to what it means, and the codes that an answer of it may have.
+ERRORS: dict[int, tuple[str, tuple[str, ...]]] = {
+    400: (
+        "The form is malformed, holds no photo, or an option is unknown.",
+        ("bad_form", "no_photo", "bad_option", "cut_off"),
+    ),
+    403: ("A browser called from a page of another site.", ("cross_site",)),
+    406: ("Neither JSON nor PNG is acceptable to the client.", ("not_acceptable",)),
+    408: ("The photo took too long to arrive.", ("too_slow",)),
+    413: (f"The photo is larger than {MAX_BYTES // 2**20} MB.", ("too_large",)),
+    415: (
+        "The body is no form, or the photo's format is not one that can be read.",
+        ("not_a_form", "not_an_image"),
+    ),
+    422: ("The photo is damaged, empty, or has too many pixels.", ("bad_image",)),
+    429: ("As many photos wait as may wait.", ("queue_full",)),
+    500: ("A fault of the server's; the log has the request's id.", ("error",)),
+    503: (
+        "The server is loading, going away or full; another replica, or a moment, will do.",
+        ("loading", "draining", "not_ready", "memory_full"),
+    ),
 }
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
@@ -102,12 +100,12 @@ def _parse_operation() -> dict[str, Any]:
             },
         }
     }
-    for status, text in _DESCRIPTIONS.items():
+    for status, (text, codes) in ERRORS.items():
         headers = {"X-Request-ID": id_header}
         if status in (429, 503):
             headers["Retry-After"] = {"description": "Seconds.", "schema": _INTEGER}
         responses[str(status)] = {
-            "description": f"{text} Codes: {', '.join(ERRORS[status])}.",
+            "description": f"{text} Codes: {', '.join(codes)}.",
             "headers": headers,
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
         }
@@ -170,7 +168,7 @@ def _parsing_schema() -> dict[str, Any]:
 
 
 def _error_schema() -> dict[str, Any]:
-    codes = sorted({code for codes in ERRORS.values() for code in codes})
+    codes = sorted({code for _, codes in ERRORS.values() for code in codes})
     schema = _object(
         {
             "id": _TEXT,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import urllib.error
 import urllib.request
+
+from bisenet.runtime.settings import Settings
 
 PATH = "/readyz"
 
 
 def main() -> int:
     """Ask once."""
-    url = f"http://127.0.0.1:{os.environ.get('PORT', '8080')}{PATH}"
+    url = f"http://127.0.0.1:{Settings().port}{PATH}"
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return 0 if answer.status == 200 else 1

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bisenet.serving.settings import Settings
+from bisenet.runtime.settings import Settings
 
 _PROBES = frozenset(("/healthz", "/readyz"))
 _INSIDE_ONLY = frozenset(("/metrics", "/_stcore/metrics"))

@@ -1,48 +1,16 @@
-"""Files that are whole or not there: write beside, flush to disk, rename."""
+"""Checkpoints of a run, and the weights that it exports."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Call ``write`` with a file that takes the name ``path`` once it is safely on disk.
-
-    A full disk or an interrupt leaves the old file, or none, and no scraps.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself must survive a power cut too
-    finally:
-        os.close(folder)
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text file, atomically."""
-    write_atomically(path, lambda file: file.write(text.encode()))
-
-
-def write_json(path: Path, value: object) -> None:
-    """A JSON file for people to read, atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+from bisenet.runtime.atomic import write_atomically
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A run's settings: options or a recipe, and the material that they name."""
+"""A run's settings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 from bisenet.data.augment import GENTLE, AugmentConfig
 from bisenet.network.bisenet import BackboneName
-from bisenet.training.plan import Plan, from_folder, from_recipe
-from bisenet.training.recipe import NetworkSpec, read_recipe
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class TrainConfig:
         minutes: bound the run by time; such a run depends on the machine's speed.
         replicas: threads that each run their part of a batch; for CPUs shared with other work.
         echo: how often each prepared batch is shown, varied anew; 1 shows it once, as prepared.
-        hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
+        hard_fraction: share of the pixels, the hardest, that the cross-entropy averages.
         augment_last: augmentation in the last of several phases.
         score_every: epochs between scores on val, at ``score_size`` pixels.
         save_every: epochs between checkpoints.
@@ -63,37 +61,6 @@ class TrainConfig:
     bf16: bool = True
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     augment_last: AugmentConfig = GENTLE
-
-
-def plan_of(config: TrainConfig) -> tuple[TrainConfig, Plan]:
-    """The material, and the configuration with the recipe's values in it.
-
-    Raises:
-        DataError: the data cannot be used; every bad file is named.
-        RecipeError: the recipe cannot be followed.
-    """
-    if config.recipe is not None:
-        recipe = read_recipe(config.recipe)
-        config = dataclasses.replace(config, **recipe.options, peak=recipe.network.peak)
-        return config, from_recipe(recipe, config.data)
-    network = NetworkSpec(
-        config.backbone,
-        start=config.start,
-        backbone_weights=config.backbone_weights,
-        peak=config.peak,
-    )
-    plan = from_folder(
-        config.data,
-        config.labels,
-        config.val,
-        config.hold_out,
-        config.seed,
-        config.keep_in_memory,
-        network,
-        config.phases,
-        config.batch,
-    )
-    return config, plan
 
 
 def as_plain(config: TrainConfig) -> dict[str, Any]:

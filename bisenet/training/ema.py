@@ -1,43 +1,24 @@
-"""Exponential moving average of a model: the weights that are scored and shipped."""
+"""Exponential moving average of a network: the weights that are scored and shipped."""
 
 from __future__ import annotations
 
-import copy
-from typing import Generic, TypeVar
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-M = TypeVar("M", bound=nn.Module)
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-class ModelEma(Generic[M]):
-    """A model that follows another one slowly, its batch statistics included.
+def average_of(model: nn.Module, decay: float) -> AveragedModel:
+    """The model's average in eval mode, its batch statistics included.
 
     Args:
-        model: the model in training.
-        decay: how much of the average each step keeps; less in the first steps, so that the
+        decay: share of the average that a step keeps; less in the first steps, so that the
             starting point is soon forgotten.
     """
 
-    def __init__(self, model: M, decay: float = 0.998):
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.decay = decay
-        self.steps = 0
+    def follow(averages: Any, values: Any, steps: Any) -> None:
+        early = (2 + int(steps)) / (11 + int(steps))
+        get_ema_multi_avg_fn(min(decay, early))(averages, values, steps)
 
-    @torch.no_grad()
-    def update(self, model: M) -> None:
-        """Move towards ``model``, once a step of the optimizer."""
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        averages: list[Tensor] = []
-        values: list[Tensor] = []
-        for average, value in zip(
-            self.model.state_dict().values(), model.state_dict().values(), strict=True
-        ):
-            if average.is_floating_point():
-                averages.append(average)
-                values.append(value)
-            else:
-                average.copy_(value)
-        torch._foreach_lerp_(averages, values, 1 - decay)
+    average = AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
+    return average.eval().requires_grad_(False)

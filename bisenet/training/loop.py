@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from bisenet.data.device_jitter import jitter
+from bisenet.data.types import Image, Mask, Pair
 from bisenet.evaluation.metrics import Scores
 from bisenet.geometry.crops import MEAN, STD
 from bisenet.network.bisenet import BiSeNet
-from bisenet.training.ema import ModelEma
 from bisenet.training.losses import distillation, training_loss
 from bisenet.training.replicas import Replicas
 
@@ -32,6 +33,14 @@ def normalise(images: Tensor) -> Tensor:
     return ((images.float() - mean) * scale).contiguous(memory_format=torch.channels_last)
 
 
+def optimizer_of(model: nn.Module, peak: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW whose decay pulls convolutions only, not normalisation's scales and offsets."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=peak, weight_decay=weight_decay, fused=True)
+
+
 @dataclass
 class Learner:
     """A network in training, its average and its optimizer.
@@ -40,7 +49,7 @@ class Learner:
     """
 
     replicas: Replicas
-    ema: ModelEma[BiSeNet]
+    average: AveragedModel
     optimizer: torch.optim.Optimizer
     peak: float
 
@@ -59,7 +68,7 @@ class Learner:
         """Clip the gradients, step, and let the average follow."""
         nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
-        self.ema.update(self.model)
+        self.average.update_parameters(self.model)
 
 
 @dataclass
@@ -133,7 +142,7 @@ class Step:
 
         def loss_of(model: BiSeNet, images: Tensor, masks: Tensor) -> Tensor:
             x = normalise(images)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            with self._autocast():
                 outputs = model.forward_heads(x)
             loss = training_loss(outputs, masks, self.weight, self.fraction)
             if self.teacher is not None:
@@ -216,9 +225,7 @@ def format_time(seconds: float) -> str:
 
 
 @torch.no_grad()
-def predict(
-    model: BiSeNet, image: NDArray[np.uint8], size: int, device: torch.device, bf16: bool
-) -> NDArray[np.uint8]:
+def predict(model: BiSeNet, image: Image, size: int, device: torch.device, bf16: bool) -> Mask:
     """Class ids, ``(H, W)``, of a photo ``(H, W, 3)`` that the network sees at ``size``."""
     shape = image.shape[:2]
     if shape != (size, size):
@@ -235,16 +242,14 @@ def predict(
 
 def score(
     model: BiSeNet,
-    face: Callable[[int], tuple[NDArray[np.uint8], NDArray[np.uint8]]],
-    count: int,
+    faces: Sequence[Pair],
     size: int,
     device: torch.device,
     bf16: bool,
 ) -> Scores:
-    """Scores of a model over ``count`` faces, at their masks' resolution."""
+    """Scores of a model over photos with masks, at the masks' resolution."""
     model.eval()
     scores = Scores(with_boundary=False)
-    for i in range(count):
-        image, mask = face(i)
+    for image, mask in faces:
         scores.add(mask, predict(model, image, size, device, bf16))
     return scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from bisenet.data.faces import (
     DataError,
     FaceFile,
-    Pair,
     find_faces,
     find_photos,
     load_faces,
@@ -19,7 +18,9 @@ from bisenet.data.faces import (
     read_hashes,
 )
 from bisenet.data.sampling import Source
-from bisenet.training.recipe import DataSpec, NetworkSpec, Recipe, RoundSpec
+from bisenet.data.types import Pair
+from bisenet.training.config import TrainConfig
+from bisenet.training.recipe import DataSpec, NetworkSpec, Recipe, RoundSpec, read_recipe
 from bisenet.training.schedule import parse_phases
 
 
@@ -44,48 +45,49 @@ class Plan:
     teacher: str | None = None
 
 
-def from_folder(
-    data: Path,
-    labels: str,
-    val: Path | None,
-    hold_out: float,
-    seed: int,
-    keep_in_memory: bool,
-    network: NetworkSpec,
-    phases: str,
-    batch: int,
-) -> Plan:
-    """One folder of fully labelled faces, one round.
-
-    Args:
-        data: with ``train/`` and ``val/`` inside, those two are used.
-        hold_out: share of the faces to score on where no ``val`` is given or found.
+def plan_of(config: TrainConfig) -> tuple[TrainConfig, Plan]:
+    """The material, and the configuration with the recipe's values in it.
 
     Raises:
         DataError: the data cannot be used; every bad file is named.
+        RecipeError: the recipe cannot be followed.
         ValueError: the phases cannot be read.
     """
-    rounds = (RoundSpec(parse_phases(phases, batch)),)
-    train_files, val_files = _split(data, labels, val, hold_out, seed)
-    faces, counts = load_faces(train_files, keep_in_memory)
-    source = Source(data.name, train_files, counts, faces)
+    if config.recipe is None:
+        return config, _from_folder(config)
+    recipe = read_recipe(config.recipe)
+    config = replace(config, **recipe.options, peak=recipe.network.peak)
+    return config, _from_recipe(recipe, config.data)
+
+
+def _from_folder(config: TrainConfig) -> Plan:
+    """One folder of fully labelled faces, one round."""
+    network = NetworkSpec(
+        config.backbone,
+        start=config.start,
+        backbone_weights=config.backbone_weights,
+        peak=config.peak,
+    )
+    rounds = (RoundSpec(parse_phases(config.phases, config.batch)),)
+    train_files, val_files = _split(config)
+    faces, counts = load_faces(train_files, config.keep_in_memory)
+    source = Source(config.data.name, train_files, counts, faces)
     return Plan([source], rounds, network, val_files, load_faces(val_files)[0] or [], [0])
 
 
-def _split(
-    root: Path, labels: str, val: Path | None, hold_out: float, seed: int
-) -> tuple[list[FaceFile], list[FaceFile]]:
+def _split(config: TrainConfig) -> tuple[list[FaceFile], list[FaceFile]]:
     """The faces to learn from and those to score on."""
+    root, val = config.data, config.val
     if (root / "train").is_dir():
         val = val or (root / "val" if (root / "val").is_dir() else None)
         root = root / "train"
     if not root.is_dir():
         raise DataError(f"{root}: no such folder.")
-    faces = find_faces(root, labels)
+    faces = find_faces(root, config.labels)
     if val is not None:
-        return faces, find_faces(val, labels)
-    held = round(len(faces) * hold_out)
-    order = np.random.default_rng((seed, 3)).permutation(len(faces))
+        return faces, find_faces(val, config.labels)
+    held = round(len(faces) * config.hold_out)
+    order = np.random.default_rng((config.seed, 3)).permutation(len(faces))
     chosen = set(order[:held].tolist())
     return (
         [f for i, f in enumerate(faces) if i not in chosen],
@@ -93,19 +95,12 @@ def _split(
     )
 
 
-def from_recipe(recipe: Recipe, root: Path) -> Plan:
-    """All data sets of a recipe, in memory.
-
-    Args:
-        root: folder that the data sets' paths are relative to.
-
-    Raises:
-        DataError: the data cannot be used; every bad file is named.
-    """
+def _from_recipe(recipe: Recipe, root: Path) -> Plan:
+    """All data sets of a recipe, in memory; their paths are relative to ``root``."""
     sources, val_files = [], []
     for spec in recipe.data:
-        files = find_data(spec, root)
-        kept, held = split_held_out(files, spec, recipe.path.parent)
+        files = _find_data(spec, root)
+        kept, held = _split_held_out(files, spec, recipe.path.parent)
         if not kept:
             raise DataError(f"{root / spec.path}: every photo is held out.")
         if spec.name == recipe.steer:
@@ -125,12 +120,8 @@ def from_recipe(recipe: Recipe, root: Path) -> Plan:
     )
 
 
-def find_data(spec: DataSpec, root: Path) -> list[FaceFile]:
-    """A data set's photos and masks on disk, held-out ones too.
-
-    Raises:
-        DataError: the folder is missing, empty, or a photo or mask has no twin.
-    """
+def _find_data(spec: DataSpec, root: Path) -> list[FaceFile]:
+    """A data set's photos and masks on disk, held-out ones too."""
     if spec.kind == "unlabelled":
         return find_photos(root / spec.path)
     folder = root / spec.path
@@ -140,17 +131,10 @@ def find_data(spec: DataSpec, root: Path) -> list[FaceFile]:
     return find_faces(folder, spec.labels, partial=True)
 
 
-def split_held_out(
+def _split_held_out(
     files: Sequence[FaceFile], spec: DataSpec, beside: Path
 ) -> tuple[list[FaceFile], list[FaceFile]]:
-    """Photos to learn from, and those that the data set's list holds out.
-
-    Args:
-        beside: folder that the list's path is relative to.
-
-    Raises:
-        DataError: the list cannot be read.
-    """
+    """Photos to learn from, and those that the data set's list, in ``beside``, holds out."""
     if spec.held_out is None:
         return list(files), []
     out = read_hashes(beside / spec.held_out)

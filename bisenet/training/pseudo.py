@@ -1,8 +1,8 @@
 """Labels made by a network for photos that have none, or only some (self-training).
 
-The mean of the probabilities over several sizes and both mirror images decides; what it is not
-sure of stays unknown, a photo on which the parts of a face do not lie as in a face is left out,
-and what is known about a pixel overrules the guess (Xie et al., "Self-training with Noisy
+The mean of the probabilities over several sizes and both mirror images decides. A pixel below
+the confidence stays unknown, a photo whose parts do not lie as in a face is left out, and what is
+known about a pixel overrules the guess (Xie et al., "Self-training with Noisy
 Student", CVPR 2020, for the principle).
 """
 
@@ -18,16 +18,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bisenet.classes import BY_NAME, FACE_CLASSES, NUM_CLASSES, mirror_lut
+from bisenet.classes import (
+    BROWS,
+    EYES,
+    FACE_CLASSES,
+    GLASSES,
+    MOUTH,
+    NOSE,
+    NUM_CLASSES,
+    mirror_lut,
+)
 from bisenet.data.partial_labels import UNKNOWN, overruled
+from bisenet.data.types import Mask
 from bisenet.network.bisenet import BiSeNet
 from bisenet.training.loop import normalise
 
-Mask = NDArray[np.uint8]
 LEAST_FACE = 0.01  # of the photo's pixels
-_EYES = [BY_NAME[name].id for name in ("l_eye", "r_eye", "eye_g", "l_brow", "r_brow")]
-_MOUTH = [BY_NAME[name].id for name in ("mouth", "u_lip", "l_lip")]
-_NOSE = BY_NAME["nose"].id
+_AROUND_EYES = (*EYES, GLASSES, *BROWS)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def plausible(mask: Mask) -> bool:
         return False
     rows = {
         name: np.flatnonzero(np.isin(mask, ids).any(1))
-        for name, ids in (("eyes", _EYES), ("mouth", _MOUTH), ("nose", [_NOSE]))
+        for name, ids in (("eyes", _AROUND_EYES), ("mouth", MOUTH), ("nose", NOSE))
     }
     if not len(rows["eyes"]) or not (len(rows["mouth"]) or len(rows["nose"])):
         return False
@@ -105,7 +112,7 @@ def label_photos(
     truths: Sequence[Mask] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Mask | None]:
-    """A mask for each photo ``(H, W, 3)``, with ``UNKNOWN`` where the network is not sure.
+    """A mask for each photo ``(H, W, 3)``, ``UNKNOWN`` below the confidence.
 
     Args:
         model: in eval mode, on ``device``.

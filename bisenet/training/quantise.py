@@ -1,6 +1,6 @@
 """Post-training quantisation of weights to int8, at build time, with NNCF.
 
-    python -m bisenet weights quantise --data ../shared/data/celebamask-mini/train
+    python -m bisenet weights quantise --data FACES
 
 Nothing of this runs in production: it writes one zip file beside the weights, and the manifest
 records its hash and the hash of the weights that it was made from.
@@ -26,6 +26,7 @@ from bisenet.geometry.crops import normalise
 from bisenet.images.decode import EXTENSIONS, load_image
 from bisenet.network import weights
 from bisenet.postprocess.logits import to_crop
+from bisenet.runtime.atomic import write_text
 
 CALIBRATION_FACES = 100
 CHECK_FACES = 40
@@ -154,9 +155,7 @@ def record(manifest: Path, entry: weights.WeightsInfo, target: Path) -> None:
             break
     else:
         raise ValueError(f"{manifest.name} has no weights of the hash {entry.sha256}.")
-    beside = manifest.with_suffix(".part")
-    beside.write_text("".join(tables), encoding="utf-8")
-    beside.replace(manifest)
+    write_text(manifest, "".join(tables))
 
 
 def _images(data: Path) -> list[Path]:

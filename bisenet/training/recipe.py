@@ -105,24 +105,41 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-_TOP = ("network", "student", "teacher", "data", "round", "run")
-_RUN = {
-    "samples": int,
-    "steer": str,
-    "batch": int,
-    "accumulate": int,
-    "floor": float,
-    "warmup": int,
-    "weight_decay": float,
-    "ema": float,
-    "hard_fraction": float,
-    "repeat_threshold": float,
-    "score_every": int,
-    "score_size": int,
-    "save_every": int,
-    "seed": int,
-    "echo": int,
+_TYPES: dict[str, tuple[type, str]] = {
+    "float": (float, "a number"),
+    "int": (int, "a whole number"),
+    "bool": (bool, "true or false"),
 }
+_TOP = ("network", "student", "teacher", "data", "round", "run")
+
+
+@dataclass(frozen=True)
+class _RunTable:
+    """Keys of ``[run]``; those that are not None take the place of ``TrainConfig``'s own."""
+
+    samples: int | None = None
+    steer: str | None = None
+    batch: int | None = None
+    accumulate: int | None = None
+    floor: float | None = None
+    warmup: int | None = None
+    weight_decay: float | None = None
+    ema: float | None = None
+    hard_fraction: float | None = None
+    repeat_threshold: float | None = None
+    score_every: int | None = None
+    score_size: int | None = None
+    save_every: int | None = None
+    seed: int | None = None
+    echo: int | None = None
+
+
+@dataclass(frozen=True)
+class _RoundTable:
+    """Keys of ``[[round]]``."""
+
+    phases: str
+    peak: float = 1.0
 
 
 class _Reader:
@@ -160,6 +177,7 @@ class _Reader:
         """
         if not isinstance(values, dict):
             raise self.error(f"{table} is a table: [{table}].", table, "")
+        values = dict(values)
         known = {f.name: f for f in fields(spec)}
         for key in values:
             if key not in known:
@@ -168,15 +186,15 @@ class _Reader:
                 )
         for name, wanted in known.items():
             if name in values:
-                self._check(name, values, str(wanted.type), table, nth)
+                kind = str(wanted.type).removesuffix(" | None")
+                values[name] = self._checked(name, values[name], kind, table, nth)
         try:
             return spec(**values)
         except TypeError as error:
             missing = re.findall(r"'(\w+)'", str(error))
             raise self.error(f"[{table}] lacks {', '.join(missing)}.", "", table, nth) from error
 
-    def _check(self, name: str, values: dict[str, Any], kind: str, table: str, nth: int) -> None:
-        value = values[name]
+    def _checked(self, name: str, value: Any, kind: str, table: str, nth: int) -> Any:
         choices: tuple[str, ...] | None = {
             "Kind": get_args(Kind),
             "CropRule": tuple(CROP_RULES),
@@ -189,16 +207,11 @@ class _Reader:
                 f"{name} is {value!r}; choose one of: {', '.join(choices)}.", name, table, nth
             )
         if kind == "float" and type(value) is int:
-            values[name] = value = float(value)
-        wanted: dict[str, type] = {"float": float, "int": int, "bool": bool}
-        if type(value) is not wanted.get(kind, str):
-            noun = {float: "a number", int: "a whole number", bool: "true or false"}
-            raise self.error(
-                f"{name} must be {noun.get(wanted.get(kind, str), 'a text')}, not {value!r}.",
-                name,
-                table,
-                nth,
-            )
+            return float(value)
+        wanted, noun = _TYPES.get(kind, (str, "a text"))
+        if type(value) is not wanted:
+            raise self.error(f"{name} must be {noun}, not {value!r}.", name, table, nth)
+        return value
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -227,8 +240,8 @@ def read_recipe(path: Path) -> Recipe:
         raise reader.error('teacher names weights: teacher = "default".', "teacher")
     recipe = Recipe(
         path=path,
-        network=reader.take(dict(values.get("network", {})), NetworkSpec, "network"),
-        student=reader.take(dict(student), NetworkSpec, "student") if student else None,
+        network=reader.take(values.get("network", {}), NetworkSpec, "network"),
+        student=reader.take(student, NetworkSpec, "student") if student else None,
         teacher=teacher,
         data=data,
         rounds=_rounds(reader, values.get("round", []), run.get("batch", 16)),
@@ -240,19 +253,10 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def _run_options(reader: _Reader, values: Any) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise reader.error("run is a table: [run].", "run")
-    options = dict(values)
+def _run_options(reader: _Reader, table: Any) -> dict[str, Any]:
+    options = {k: v for k, v in vars(reader.take(table, _RunTable, "run")).items() if v is not None}
     for key, value in options.items():
-        if key not in _RUN:
-            raise reader.error(f"{key!r} is not known; known: {', '.join(_RUN)}.", key, "run")
-        if _RUN[key] is float and type(value) is int:
-            options[key] = float(value)
-        elif type(value) is not _RUN[key]:
-            noun = {int: "a whole number", float: "a number", str: "a text"}[_RUN[key]]
-            raise reader.error(f"{key} must be {noun}, not {value!r}.", key, "run")
-        if _RUN[key] is not str and key != "seed" and options[key] <= 0:
+        if key not in ("steer", "seed") and value <= 0:
             raise reader.error(f"{key} must be more than 0.", key, "run")
     return options
 
@@ -262,7 +266,7 @@ def _data(reader: _Reader, tables: Any) -> tuple[DataSpec, ...]:
         raise reader.error("a recipe names at least one data set: [[data]].", "data")
     data: list[DataSpec] = []
     for nth, table in enumerate(tables):
-        spec = reader.take(dict(table), DataSpec, "data", nth)
+        spec = reader.take(table, DataSpec, "data", nth)
         if spec.share <= 0:
             raise reader.error("share must be more than 0.", "share", "data", nth)
         if spec.name in {other.name for other in data}:
@@ -290,25 +294,14 @@ def _rounds(reader: _Reader, tables: Any, batch: int) -> tuple[RoundSpec, ...]:
         raise reader.error("a recipe names at least one round: [[round]].", "round")
     rounds = []
     for nth, table in enumerate(tables):
-        values = dict(table)
-        for key in values:
-            if key not in ("phases", "peak"):
-                raise reader.error(
-                    f"{key!r} is not known here; known: phases, peak.", key, "round", nth
-                )
-        text = values.get("phases")
-        if not isinstance(text, str):
-            raise reader.error(
-                'a round has phases: phases = "448x32:10,512x16:2".', "phases", "round", nth
-            )
+        values = reader.take(table, _RoundTable, "round", nth)
         try:
-            phases = parse_phases(text, batch)
+            phases = parse_phases(values.phases, batch)
         except ValueError as error:
             raise reader.error(str(error), "phases", "round", nth) from error
-        peak = values.get("peak", 1.0)
-        if type(peak) not in (int, float) or not 0 < peak <= 1:
+        if not 0 < values.peak <= 1:
             raise reader.error("peak is a share, more than 0 and at most 1.", "peak", "round", nth)
-        rounds.append(RoundSpec(phases, float(peak)))
+        rounds.append(RoundSpec(phases, values.peak))
     return tuple(rounds)
 
 

@@ -7,29 +7,32 @@ import io
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
-from bisenet.data.faces import Pair
 from bisenet.data.sampling import EpochSampler, FaceDataset, repeat_factors
 from bisenet.network.bisenet import BiSeNet
-from bisenet.training.checkpoint import (
-    export_weights,
-    load_checkpoint,
-    save_checkpoint,
-    write_json,
-    write_text,
+from bisenet.runtime.atomic import write_json, write_text
+from bisenet.training.checkpoint import export_weights, load_checkpoint, save_checkpoint
+from bisenet.training.config import TrainConfig, as_plain
+from bisenet.training.ema import average_of
+from bisenet.training.loop import (
+    Learner,
+    Progress,
+    Step,
+    echoed,
+    format_time,
+    grouped,
+    optimizer_of,
+    score,
 )
-from bisenet.training.config import TrainConfig, as_plain, plan_of
-from bisenet.training.ema import ModelEma
-from bisenet.training.loop import Learner, Progress, Step, echoed, format_time, grouped, score
 from bisenet.training.losses import class_weights
 from bisenet.training.networks import build, load_from
+from bisenet.training.plan import plan_of
 from bisenet.training.pseudo import LabelOptions, label_photos
 from bisenet.training.recipe import NetworkSpec
 from bisenet.training.replicas import Replicas
@@ -38,14 +41,6 @@ from bisenet.training.schedule import learning_rate, phase_at
 __all__ = ["CHECKPOINT", "CONFIG", "METRICS", "TrainConfig", "Trainer"]
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.json", "metrics.csv"
-
-
-def _optimizer(model: nn.Module, peak: float, weight_decay: float) -> torch.optim.AdamW:
-    # Decay pulls convolutions only: it has no place on normalisation's scales and offsets.
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=peak, weight_decay=weight_decay, fused=True)
 
 
 def _one_thread(_worker: int) -> None:
@@ -64,7 +59,6 @@ class Trainer:
     def __init__(self, config: TrainConfig):
         config, plan = plan_of(config)
         self.config, self.plan = config, plan
-        self.val_files, self.val_faces = plan.val_files, plan.val
         self.dataset = FaceDataset(plan.sources, config.augment, config.seed, config.augment_last)
         self.truths = [
             [mask for _, mask in source.faces] if pseudo and source.faces else []
@@ -96,23 +90,27 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
 
     def _learner(self, spec: NetworkSpec) -> Learner:
-        beside = self.config.recipe.parent if self.config.recipe else Path()
-        model = build(spec, (self.config.data, beside)).to(self.device)
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = self._placed(build(spec, self._folders()))
         return Learner(
             Replicas(model, self.config.replicas),
-            ModelEma(model, self.config.ema),
-            _optimizer(model, spec.peak, self.config.weight_decay),
+            average_of(model, self.config.ema),
+            optimizer_of(model, spec.peak, self.config.weight_decay),
             spec.peak,
         )
 
     def _teacher(self) -> BiSeNet | None:
         if self.plan.teacher is None:
             return None
-        beside = self.config.recipe.parent if self.config.recipe else Path()
-        model = load_from(self.plan.teacher, (self.config.data, beside))
-        model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return model.requires_grad_(False)
+        return self._placed(load_from(self.plan.teacher, self._folders())).requires_grad_(False)
+
+    def _folders(self) -> tuple[Path, ...]:
+        """Where files that a recipe names are looked for."""
+        recipe = self.config.recipe
+        return (self.config.data, recipe.parent if recipe else Path())
+
+    def _placed(self, model: BiSeNet) -> BiSeNet:
+        """The network on the device, in the layout that its convolutions run in."""
+        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _sampler(self) -> EpochSampler:
         """Photos by share; those without labels yet are left out."""
@@ -141,9 +139,9 @@ class Trainer:
         try:
             for name, learner in self.learners().items():
                 learner.model.load_state_dict(state[f"{name}model"])
-                learner.ema.model.load_state_dict(state[f"{name}ema"])
+                learner.average.module.load_state_dict(state[f"{name}ema"])
                 learner.optimizer.load_state_dict(state[f"{name}optimizer"])
-                learner.ema.steps = state[f"{name}ema_steps"]
+                learner.average.n_averaged.fill_(state[f"{name}ema_steps"])
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"{path}: made for another network ({error})") from error
         self.epoch, self.steps = state["epoch"], state["steps"]
@@ -163,8 +161,8 @@ class Trainer:
         }
         for name, learner in self.learners().items():
             state[f"{name}model"] = learner.model.state_dict()
-            state[f"{name}ema"] = learner.ema.model.state_dict()
-            state[f"{name}ema_steps"] = learner.ema.steps
+            state[f"{name}ema"] = learner.average.module.state_dict()
+            state[f"{name}ema_steps"] = int(learner.average.n_averaged)
             state[f"{name}optimizer"] = learner.optimizer.state_dict()
         save_checkpoint(out / CHECKPOINT, state)
         table = io.StringIO()
@@ -190,9 +188,8 @@ class Trainer:
                 loader = self._loader()  # workers hold a copy of the labels
             self._run_epoch(loader)
         for learner in self.learners().values():
-            model = learner.ema.model
-            path = config.out / f"bisenet_{model.backbone_name}.safetensors"
-            export_weights(path, model.state_dict(), {"format": "pt"})
+            path = config.out / f"bisenet_{learner.model.backbone_name}.safetensors"
+            export_weights(path, learner.average.module.state_dict(), {"format": "pt"})
         return config.out / f"bisenet_{self.model.backbone_name}.safetensors"
 
     def _loader(self) -> DataLoader[Any]:
@@ -215,10 +212,9 @@ class Trainer:
         config = self.config
         weights = config.out / f"round-{number}.safetensors"
         if not weights.exists():
-            export_weights(weights, self.step.learner.ema.model.state_dict(), {"format": "pt"})
+            export_weights(weights, self.step.learner.average.module.state_dict(), {"format": "pt"})
         # From the file, so that a resumed run makes the same labels.
-        model = load_from(str(weights), ()).to(self.device)
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = self._placed(load_from(str(weights), ()))
         options = LabelOptions(batch=64 if self.device.type == "cuda" else 4)
         for source, pseudo, truths in zip(
             self.plan.sources, self.plan.pseudo, self.truths, strict=True
@@ -323,7 +319,7 @@ class Trainer:
         before = self.seconds
         self.seconds = before + time.monotonic() - started
         row["seconds"] = self.seconds - before
-        scored = self.val_faces and (self.epoch % config.score_every == 0 or self._finished())
+        scored = self.plan.val and (self.epoch % config.score_every == 0 or self._finished())
         for name in self.learners():
             row[f"{name}miou"] = row[f"{name}mean_f1"] = ""
             if scored:
@@ -340,11 +336,9 @@ class Trainer:
         )
 
     def _score(self, name: str, row: dict[str, Any]) -> None:
-        faces: list[Pair] = self.val_faces
         scores = score(
-            self.learners()[name].ema.model,
-            lambda i: faces[i],
-            len(faces),
+            cast(BiSeNet, self.learners()[name].average.module),
+            self.plan.val,
             self.config.score_size,
             self.device,
             self.config.bf16,

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 from PIL import Image
@@ -14,6 +13,7 @@ from bisenet.batch.runner import Batch
 from bisenet.dashboard.batch import page_state
 from bisenet.dashboard.batch.page_state import PageState
 from tests.conftest import LABELLED, needs_labelled_faces
+from tests.waiting import until
 
 WAIT_S = 120
 
@@ -161,13 +161,6 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
 
     monkeypatch.setattr(Batch, "_one", one)
     return permits
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_cancelled_in_mid_run_keeps_what_is_done(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from bisenet.dashboard.timing import jobs
 from bisenet.dashboard.timing.jobs import Job
 from bisenet.runtime.cancellation import Cancelled
 from tests.conftest import ROOT
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -35,13 +35,6 @@ def test_this_parse_and_its_engine_are_shown(timing: AppTest) -> None:
 def test_history_has_percentiles_and_filters(timing: AppTest) -> None:
     assert {box.label for box in timing.selectbox} >= {"Engine", "Precision", "Input size, px"}
     assert not timing.exception
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture

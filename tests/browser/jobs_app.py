@@ -17,6 +17,8 @@ name = st.query_params.get("name", "nobody")
 def work(progress: jobs.Progress, stop: jobs.Stop) -> None:
     (marks / f"{name} began").touch()
     while not stop():
+        with (marks / f"{name} works").open("ab") as beats:
+            beats.write(b".")
         time.sleep(0.05)
     (marks / f"{name} ended").touch()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -142,12 +141,7 @@ def test_a_job_ends_when_its_browser_has_gone(
         until(lambda name=name: (tmp_path / f"{name} began").exists())  # type: ignore[misc]
     pages["left"].context.close()
     until(lambda: (tmp_path / "left ended").exists())
-    time.sleep(2.0)
+    works = tmp_path / "stays works"
+    seen = works.stat().st_size
+    until(lambda: works.stat().st_size >= seen + 20)
     assert not (tmp_path / "stays ended").exists()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -62,7 +62,7 @@ for name in gcc cc make pip pytest; do
     echo "found $name in the image"; exit 1
   fi
 done
-[ ! -e "$root/app/tests" ] && [ ! -e "$root/root/.cache" ] && [ ! -e "$root/app/.git" ]
+[ ! -e "$root/app/tests" ] && [ ! -e "$root/app/bisenet/training" ] && [ ! -e "$root/root/.cache" ] && [ ! -e "$root/app/.git" ]
 
 echo "==> Starting it: user 10001, read-only root, writable /tmp"
 mkdir -p "$work/merged"

@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.deploy.hanging_server import HANGS
 from tests.deploy.parse_once import photo
 from tests.deploy.replicas import Replica, ask, form, post_photo
 from tests.drills.page_client import PageClient
+from tests.waiting import until
 
 STALL_SECONDS = 4
 
@@ -39,13 +40,6 @@ def metric(replica: Replica, name: str) -> float:
     return float(found[1])
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_two_parses_that_hang(hanging: Replica) -> None:
     statuses: list[int] = []
 
@@ -58,7 +52,7 @@ def test_two_parses_that_hang(hanging: Replica) -> None:
     threads = [threading.Thread(target=person, args=(HANGS,)) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until(lambda: metric(hanging, "queue_running") == 2, 30)
+    until(lambda: metric(hanging, "queue_running") == 2)
     begun = time.monotonic()
 
     # One waits through the API and one in a page; both leave.
@@ -66,8 +60,8 @@ def test_two_parses_that_hang(hanging: Replica) -> None:
     head = f"POST /api/parse HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
     with socket.create_connection(("127.0.0.1", hanging.port)) as client:
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        until(lambda: metric(hanging, "queue_waiting") == 1, 10)
-    until(lambda: metric(hanging, "queue_waiting") == 0, 5)
+        until(lambda: metric(hanging, "queue_waiting") == 1)
+    until(lambda: metric(hanging, "queue_waiting") == 0)
     page = PageClient(hanging.url)
 
     def look() -> None:
@@ -76,12 +70,12 @@ def test_two_parses_that_hang(hanging: Replica) -> None:
 
     leaving = threading.Thread(target=look)
     leaving.start()
-    until(lambda: metric(hanging, "queue_waiting") == 1, 10)
+    until(lambda: metric(hanging, "queue_waiting") == 1)
     page.close()
     leaving.join(10)
-    until(lambda: metric(hanging, "queue_waiting") == 0, 5)
+    until(lambda: metric(hanging, "queue_waiting") == 0)
 
-    until(lambda: ask(hanging.url, "/healthz").status == 503, STALL_SECONDS + 5)
+    until(lambda: ask(hanging.url, "/healthz").status == 503)
     assert time.monotonic() - begun > STALL_SECONDS - 1
     assert metric(hanging, "parse_stalled_seconds") >= STALL_SECONDS
     assert ask(hanging.url, "/readyz").body == b"stalled"

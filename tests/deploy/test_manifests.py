@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from bisenet.runtime.admission import ParseQueue
+from bisenet.runtime.settings import VARIABLES, Settings
 from bisenet.serving import probe
 from bisenet.serving.lifecycle import Lifecycle
-from bisenet.serving.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("gke", "gke-https", "local")
@@ -141,7 +141,7 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
         assert one["livenessProbe"]["timeoutSeconds"] >= one["readinessProbe"]["timeoutSeconds"]
         # A hung parse is answered with 503 at once; a busy server does not answer in time.
         liveness = one["livenessProbe"]
-        stall = Settings.from_environment(settings_of(overlay)).stall_seconds
+        stall = Settings(settings_of(overlay)).stall_seconds
         assert stall + liveness["failureThreshold"] * liveness["periodSeconds"] <= 90
         assert liveness["failureThreshold"] * liveness["timeoutSeconds"] >= 60
         for port in manifests(overlay)["Service"]["spec"]["ports"]:
@@ -153,14 +153,14 @@ class TestTheAppIsTheOneThatTheManifestsThinkItIs:
         values = settings_of(overlay)
         assert set(values) <= set(VARIABLES)
         assert {entry["name"] for entry in container(overlay)["env"]} <= set(VARIABLES)
-        Settings.from_environment(values)
+        Settings(values).check()
         ParseQueue(int(values["BISENET_MAX_RUNNING"]), int(values["BISENET_MAX_WAITING"]))
         assert int(values["BISENET_THREADS"]) <= float(
             container(overlay)["resources"]["limits"]["cpu"]
         )
 
     def test_the_pod_has_the_time_to_leave(self, overlay: str) -> None:
-        settings = Settings.from_environment(settings_of(overlay))
+        settings = Settings(settings_of(overlay))
         wait = container(overlay)["lifecycle"]["preStop"]["sleep"]["seconds"]
         grace = pod(overlay)["terminationGracePeriodSeconds"]
         assert grace >= wait + settings.shutdown_seconds + 5
@@ -265,9 +265,17 @@ def test_the_build_context_is_small_and_holds_what_the_app_reads() -> None:
     assert not any("tests" in path.parts or "k8s" in path.parts for path in files)
 
 
-def test_documented_variables_are_the_ones_there_are() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
-    assert set(re.findall(r"^\| `([A-Z_]+)`", text, re.MULTILINE)) == set(VARIABLES)
+def test_what_the_image_leaves_out_is_imported_by_the_command_line_alone() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "bisenet/training" in ignored
+    served = [ROOT / "streamlit_app.py", *(ROOT / "pages").glob("*.py")]
+    served += [
+        path
+        for path in (ROOT / "bisenet").rglob("*.py")
+        if path.relative_to(ROOT / "bisenet").parts[0] not in ("cli", "training")
+    ]
+    training = re.compile(r"^\s*(from|import) bisenet(\.training| import .*training)", re.MULTILINE)
+    assert [path for path in served if training.search(path.read_text())] == []
 
 
 def test_hadolint_has_nothing_to_say() -> None:

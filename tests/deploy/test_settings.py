@@ -17,7 +17,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from bisenet.serving.settings import VARIABLES
+from bisenet.runtime.settings import VARIABLES
 from tests.deploy.parse_once import multipart, photo
 from tests.deploy.replicas import Answer, Replica, ask
 from tests.drills import hostile
@@ -30,9 +30,12 @@ ELSEWHERE = {
     "BISENET_BODY_SECONDS": ("deploy/test_api.py", "test_a_photo_that_dribbles_in_is_cut_off"),
     "BISENET_DRAIN_SECONDS": ("deploy/test_api.py", "test_a_second_signal_ends_the_wait"),
     "BISENET_STALL_SECONDS": ("deploy/test_hung_parse.py", "test_two_parses_that_hang"),
-    "BISENET_MAX_SCRIPTS": ("unit/test_script_runs.py", "test_so_many_run_at_a_time"),
+    "BISENET_MAX_SCRIPTS": (
+        "unit/dashboard/session/test_script_runs.py",
+        "test_so_many_run_at_a_time",
+    ),
     "BISENET_VIEWS_MB": (
-        "unit/test_view_store.py",
+        "unit/dashboard/session/test_view_store.py",
         "test_the_environment_or_the_memory_says_how_much",
     ),
 }

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from bisenet.batch.priority import polite_parse
 from bisenet.batch.runner import Batch
 from bisenet.dashboard.session import resources, shell, upload_store
 from bisenet.dashboard.session.gallery import StoredPhoto
@@ -16,6 +15,7 @@ from bisenet.dashboard.session.jobs import Job, at_session_end
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, display_name
 from bisenet.images.sources import Intake, from_files
+from bisenet.parse_queue import background
 from bisenet.parser import FramingName
 from bisenet.runtime.admission import QueueFull
 
@@ -120,7 +120,7 @@ def _start(uploads: Intake, framing: FramingName) -> None:
     clear()
     weights = shell.current_weights()
     parser = resources.get_parser(weights)
-    parse = polite_parse(parser, framing, shell.session_mark(), lambda: batch.stopping)
+    parse = background(parser, framing, shell.session_mark(), lambda: batch.stopping)
     batch = Batch(uploads, parse)
     job = Job(batch.run, name="batch")
     page = PageState(batch, job, weights, at_session_end(batch.release))

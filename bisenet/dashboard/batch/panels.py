@@ -84,7 +84,7 @@ def _downloads(page: PageState, state: Snapshot) -> None:
 
     def masks() -> bytes:
         kept = [(p.name, p.mask_png) for p in batch.snapshot().kept if p.mask_png]
-        return b"".join(bundle.stream_zip(bundle.mask_files(kept)))
+        return bundle.masks_zip(kept)
 
     for kind, write, hint in (
         ("CSV", bundle.table_csv, "A row a photo, face and region."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from bisenet.batch.priority import polite_parse, polite_place
+from bisenet import parse_queue
 from bisenet.dashboard.session import resources, shell
 from bisenet.dashboard.session.gallery import MAX_BYTES, View
 from bisenet.dashboard.session.jobs import Job
@@ -24,6 +25,7 @@ from bisenet.evaluation.runner import Contestant, Outcome
 from bisenet.evaluation.sources import Files
 from bisenet.images.archives import SkippedFile
 from bisenet.parser import FaceParser, FramingName
+from bisenet.runtime.cancellation import cancelling
 
 _DESK = "evaluate_desk"
 
@@ -112,7 +114,7 @@ class PageState:
             contestants = [
                 (
                     Contestant(parser.weights.name, str(parser.engine)),
-                    polite_parse(parser, setup.framing, mark, stop, patience=0),
+                    parse_queue.background(parser, setup.framing, mark, stop, patience=0),
                 )
                 for parser in parsers
             ]
@@ -151,12 +153,19 @@ def take(brought: Sequence[tuple[str, bytes]]) -> None:
         return
     clear()
     mark = shell.session_mark()
-    job = Job(
-        lambda progress, stop: masks.survey(
-            pairing.pairs, files.read, progress, stop, lambda data: polite_place(data, mark, stop)
-        ),
-        name="evaluate-reading",
-    )
+
+    def look(progress: Callable[[float, str], None], stop: Callable[[], bool]) -> Survey:
+        def place(data: bytes) -> AbstractContextManager[object]:
+            return parse_queue.place(
+                parse_queue.pixels_of(data),
+                still_wanted=cancelling(stop),
+                client=mark,
+                patience=parse_queue.PATIENCE_SECONDS,
+            )
+
+        return masks.survey(pairing.pairs, files.read, progress, stop, place)
+
+    job = Job(look, name="evaluate-reading")
     st.session_state[_DESK] = PageState(files, pairing, job)
     job.start()
 

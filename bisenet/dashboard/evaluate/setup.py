@@ -20,7 +20,7 @@ from bisenet.evaluation.label_mapping import ORDER_TITLES, Labelling
 from bisenet.evaluation.masks import Survey, split_by_ids
 from bisenet.images.archives import SkippedFile
 from bisenet.network import weights
-from bisenet.runtime.environment import other_engines
+from bisenet.runtime.settings import Settings
 
 _MAPPING = "mapping"
 # A grey photo taken for a mask has hundreds: nobody wants to say what each of them means.
@@ -169,7 +169,7 @@ def _contestant(letter: str, what: str, default: str) -> Entry:
             persist_state="session",
         )
         obstacles = _obstacles(name)
-        engines = ENGINES if other_engines() else ENGINES[:1]
+        engines = ENGINES if Settings().other_engines else ENGINES[:1]
         able: list[str] = [engine for engine in engines if not obstacles.get(engine)]
         # The same weights on the same engine would be no comparison.
         other = "openvino" if letter == "B" and "openvino" in able else "auto"
@@ -182,7 +182,7 @@ def _contestant(letter: str, what: str, default: str) -> Entry:
             persist_state="session",
         )
     missing = [f"{_ENGINES[e]}: {why}" for e, why in obstacles.items() if why]
-    if missing and letter == "A" and other_engines():
+    if missing and letter == "A" and Settings().other_engines:
         st.caption(f"Not available here: {'; '.join(missing)}.")
     return Entry(name, engine)
 

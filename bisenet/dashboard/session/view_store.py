@@ -12,9 +12,8 @@ from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from bisenet.runtime.cgroup import memory_limit
-from bisenet.runtime.environment import whole_number
+from bisenet.runtime.settings import Settings
 
-VARIABLE = "BISENET_VIEWS_MB"
 # Of what the container may use; the rest is for the files, for parsing and for the network.
 SHARE = 0.25
 _UNKNOWN = 8 * 2**30  # where the system does not tell
@@ -93,5 +92,5 @@ def view_bytes() -> int:
     Raises:
         ValueError: ``BISENET_VIEWS_MB`` is not a whole number of at least 1.
     """
-    megabytes = whole_number(VARIABLE)
+    megabytes = Settings().views_mb
     return megabytes * 2**20 if megabytes else int(SHARE * (memory_limit() or _UNKNOWN))

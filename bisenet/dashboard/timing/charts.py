@@ -110,10 +110,10 @@ def stage_distribution(runs: pd.DataFrame) -> go.Figure:
 
 
 def side_by_side(cells: Sequence[Cell]) -> go.Figure:
-    """Milliseconds an image by input and batch, one bar a contestant, quartiles as error bars."""
+    """Milliseconds an image by input and batch, one bar a backend, quartiles as error bars."""
     figure = go.Figure()
     for color, name in zip(COLORS, _names(cells), strict=False):
-        own = [cell for cell in cells if cell.contestant == name]
+        own = [cell for cell in cells if cell.backend == name]
         figure.add_bar(
             x=[f"{cell.size} px, {cell.batch} at once" for cell in own],
             y=[cell.times.median / cell.batch for cell in own],
@@ -138,9 +138,7 @@ def growth(cells: Sequence[Cell], over: str) -> go.Figure:
     """
     figure = go.Figure()
     for color, name in zip(COLORS, _names(cells), strict=False):
-        own = sorted(
-            (c for c in cells if c.contestant == name), key=lambda c: int(getattr(c, over))
-        )
+        own = sorted((c for c in cells if c.backend == name), key=lambda c: int(getattr(c, over)))
         x = [float(getattr(cell, over)) for cell in own]
         y = [cell.times.median for cell in own]
         fit = fit_growth(x, y)
@@ -214,4 +212,4 @@ def _round_ticks(low: float, high: float) -> list[float]:
 
 
 def _names(cells: Sequence[Cell]) -> list[str]:
-    return list(dict.fromkeys(cell.contestant for cell in cells))
+    return list(dict.fromkeys(cell.backend for cell in cells))

@@ -20,7 +20,7 @@ from bisenet.engines.choice import candidates
 from bisenet.network.weights import resolve
 from bisenet.runlog import as_frame, process_log
 from bisenet.runtime.admission import process_queue
-from bisenet.runtime.environment import OTHER_ENGINES, other_engines
+from bisenet.runtime.settings import Settings
 from bisenet.runtime.threads import usable_cpus
 from bisenet.runtime.timing import Summary, summarise
 
@@ -155,12 +155,12 @@ def clear() -> None:
 
 def _allowed() -> bool:
     """Whether this server measures; where it does not, who can and how."""
-    if other_engines():
+    if Settings().other_engines:
         return True
     st.info(
         "Measuring takes the whole machine, so this server leaves it out. On a machine of your "
         "own: `python -m bisenet benchmark`, or run this page there. Whoever runs this server can "
-        f"allow it with `{OTHER_ENGINES}=true`.",
+        f"allow it with `{Settings.other_engines.name}=true`.",
         icon=":material/timer_off:",
     )
     return False
@@ -258,8 +258,8 @@ def _measure(
             latency.Effort(30, seconds),
             step,
             stop,
-            # Alone: a parse beside it would slow one contestant and not the next.
-            turn=partial(queue.admit, places=queue.max_running),
+            # Alone: a parse beside it would slow one backend and not the next.
+            hold=partial(queue.admit, places=queue.max_running),
         )
         cells += table.cells
         ratios += table.ratios

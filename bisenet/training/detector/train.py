@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
 from bisenet.data.faces import find_faces, read_face
-from bisenet.detection.detector import CARD, Candidate, Detector
+from bisenet.detection.detector import CARD, MEAN, STD, Candidate, Detector
+from bisenet.network.detector import DetectorNet, folded
 from bisenet.network.weights import file_hash
-from bisenet.training.detector.network import DetectorNet, encode, folded, loss
+from bisenet.runtime.atomic import write_atomically, write_json
+from bisenet.training.checkpoint import save_checkpoint
+from bisenet.training.detector.loss import encode, loss
 from bisenet.training.detector.scenes import SceneMaker, Target
+from bisenet.training.ema import average_of
+from bisenet.training.loop import optimizer_of
 
 CHECKPOINT, WEIGHTS = "finder.pt", "face_finder.safetensors"
 
@@ -63,17 +69,10 @@ class DetectorTrainer:
         pairs = [read_face(file) for file in find_faces(root, config.labels)]
         self.faces = len(pairs)
         self.maker = SceneMaker(pairs, config.seed, config.backgrounds)
-        self.net = DetectorNet()
-        for parameter in self.net.parameters():  # the layout that its convolutions run in
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
-        decay = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}],
-            lr=config.peak,
-        )
+        # The layout that its convolutions run in.
+        self.net = DetectorNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = average_of(self.net, 0.998)
+        self.optimiser = optimizer_of(self.net, config.peak, weight_decay=0.02)
         self.step = 0
 
     def resume(self) -> None:
@@ -81,7 +80,9 @@ class DetectorTrainer:
         content = torch.load(self.config.out / CHECKPOINT, weights_only=True)
         self.net.load_state_dict(content["net"])
         self.optimiser.load_state_dict(content["optimiser"])
-        self.average, self.step = content["average"], content["step"]
+        self.average.module.load_state_dict(content["average"])
+        self.step = content["step"]
+        self.average.n_averaged.fill_(self.step)
 
     def run(self) -> Path:
         """Train to the last step and write the weights; returns their card."""
@@ -101,7 +102,7 @@ class DetectorTrainer:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
             self.optimiser.step()
             self.step += 1
-            self._follow()
+            self.average.update_parameters(self.net)
             sums += (float(focal.detach()), float(crops.detach()))
             count += 1
             if self.step % self.config.save_every == 0:
@@ -113,7 +114,7 @@ class DetectorTrainer:
         return self.save()
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Scenes ``(N, 3, S, S)`` f32 0..255 and their truth, the same for the same step."""
+        """Scenes ``(N, 3, S, S)`` normalised f32 and their targets, the same for the same step."""
         size = self.config.size
         images, truths = [], []
         for number in range(self.config.batch):
@@ -122,26 +123,21 @@ class DetectorTrainer:
             images.append(image)
             truths.append(encode(targets, size))
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
-        return pixels, torch.from_numpy(np.stack(truths))
+        return (pixels - MEAN) / STD, torch.from_numpy(np.stack(truths))
 
     def save(self) -> Path:
         """Write the checkpoint, and the averaged weights with their card as serving reads them."""
-        from safetensors.numpy import save_file
-
         content = {
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "average": self.average,
+            "average": self.average.module.state_dict(),
             "step": self.step,
         }
-        beside = self.config.out / f"{CHECKPOINT}.part"
-        torch.save(content, beside)
-        beside.replace(self.config.out / CHECKPOINT)
+        save_checkpoint(self.config.out / CHECKPOINT, content)
         weights = self.config.out / WEIGHTS
-        state = folded(self.average)
-        save_file(
-            {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in state.items()}, weights
-        )
+        state = folded(cast(DetectorNet, self.average.module))
+        halves = {k: np.ascontiguousarray(v, np.float16) for k, v in state.items()}
+        write_atomically(weights, lambda file: file.write(to_safetensors(halves)))
         card = {
             "file": weights.name,
             "sha256": file_hash(weights),
@@ -149,7 +145,7 @@ class DetectorTrainer:
             f"{self.config.size} pixels",
             "licence": self.config.licence,
         }
-        (self.config.out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        write_json(self.config.out / CARD, card)
         return self.config.out / CARD
 
     def _finished(self) -> bool:
@@ -159,16 +155,6 @@ class DetectorTrainer:
         done = self.step / self.config.steps
         warm = min(1.0, (self.step + 1) / 150)
         return float(self.config.peak * warm * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-5)
-
-    def _follow(self) -> None:
-        """The average of the weights that scoring and serving use."""
-        keep = min(0.998, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for key, value in self.net.state_dict().items():
-                if value.dtype.is_floating_point:
-                    self.average[key].lerp_(value, 1 - keep)
-                else:
-                    self.average[key].copy_(value)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,8 @@ from bisenet.data.faces import (
     read_face,
     read_hashes,
 )
-from tests.conftest import LABELLED
+from tests.conftest import LABELLED, needs_labelled_faces
 from tests.unit.training.helpers import face, write_faces
-
-DATA = LABELLED
 
 
 def problem(root: Path, labels: str = "bisenet") -> str:
@@ -194,9 +192,9 @@ def test_held_out_lists_hold_for_copies_too(tmp_path: Path) -> None:
         read_hashes(listed)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/celebamask-mini")
+@needs_labelled_faces
 def test_the_shared_faces_are_sound() -> None:
-    files = find_faces(DATA / "val", "celebamask-hq")
+    files = find_faces(LABELLED / "val", "celebamask-hq")
     _, counts = load_faces(files[:6], keep=False)
     assert len(files) == 98
     assert (counts.sum(1) == 512 * 512).all()

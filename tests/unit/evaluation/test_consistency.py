@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from bisenet.classes import BY_NAME
-from bisenet.cli.main import main
 from bisenet.evaluation.consistency import (
     Agreement,
     agreement,
@@ -95,19 +90,3 @@ def test_means_by_group() -> None:
     assert table["all"]["all"] == pytest.approx((3, 2.3 / 3, 1.7 / 3))
     assert list(table["age"]) == ["0 to 9", "30 to 39"]
     assert table["age"]["30 to 39"] == pytest.approx((2, 0.9, 0.6))
-
-
-def test_the_command_on_a_real_face(
-    tmp_path: Path, portrait: Image.Image, capsys: pytest.CaptureFixture[str]
-) -> None:
-    portrait.resize((160, 160)).save(tmp_path / "40_1_0_a.png")
-    assert main(["consistency", "--data", str(tmp_path), "--json"]) == 0
-    table = json.loads(capsys.readouterr().out)
-    count, pixels, miou = table["all"]["all"]
-    assert count == 1
-    assert 0.85 < pixels <= 1
-    assert 0.5 < miou <= 1
-    assert list(table["group"]) == ["white"]
-    assert "skin as pictured (ITA)" in table
-    assert main(["consistency", "--data", str(tmp_path), "--limit", "1"]) == 0
-    assert "| sex: female | 1 |" in capsys.readouterr().out

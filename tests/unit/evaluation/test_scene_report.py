@@ -7,11 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, BY_NAME
-from bisenet.data.scenes import Pair, compose, face_box, place
-from bisenet.evaluation import scene_report
+from bisenet.data.scenes import compose, face_box, place
+from bisenet.data.types import Pair
 from bisenet.evaluation.scene_report import Row, as_markdown, iou, match
-from bisenet.parser import FaceParser
-from tests.conftest import LABELLED, needs_labelled_faces
 
 SKIN, HAIR, NOSE = (BY_NAME[name].id for name in ("skin", "hair", "nose"))
 
@@ -84,19 +82,3 @@ def test_the_table_shows_every_row() -> None:
     text = as_markdown(report)
     assert "| 64 | 6 | 1.000 | 0.00 | 0 | 0.700 | 0.710 | 30 |" in text
     assert "| 0 | 0 | - | 0.50 | 0 | - | - |" in text
-
-
-@needs_labelled_faces
-def test_faces_in_scenes_are_found(parser: FaceParser, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bisenet.data.faces import find_faces
-
-    monkeypatch.setattr(scene_report, "SIZES", (128,))
-    monkeypatch.setattr(scene_report, "TURNS", ())
-    monkeypatch.setattr(scene_report, "NUMBERS", (0,))
-    files = find_faces(LABELLED / "val")[:4]
-    report = scene_report.scene_report(parser, files, scenes=1, seed=4)
-    size, none = report["rows"]
-    assert size["faces"] == 3
-    assert size["recall"] > 0.6
-    assert none["recall"] is None
-    assert none["false_per_image"] == 0

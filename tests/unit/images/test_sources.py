@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bisenet.batch.downloads import mask_files
+from bisenet.batch.downloads import masks_zip
 from bisenet.images import sources
 from bisenet.images.decode import MAX_BYTES, ImageError
 from bisenet.images.folder_tree import MARK, UNFINISHED, look_below
@@ -184,5 +184,6 @@ def test_a_long_name_is_cut_to_what_file_systems_take(tmp_path: Path) -> None:
         assert len(fitting(name).encode()) <= 240
         (tmp_path / fitting(name)).mkdir()
     assert fitting("a" * 240) == "a" * 240
-    (saved,) = dict(mask_files([(f"{long}/{long}.jpg", b"mask")]))
+    masks = masks_zip([(f"{long}/{long}.jpg", b"mask")])
+    (saved,) = zipfile.ZipFile(io.BytesIO(masks)).namelist()
     assert saved == f"{fitting(long)}/{fitting(long)}.png"

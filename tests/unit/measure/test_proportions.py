@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bisenet.classes import BY_NAME, mirror_lut
+from bisenet.classes import BY_NAME
 from bisenet.measure.proportions import pair_table, proportions
-from bisenet.parser import Parsing
 
 
 def drawn_face() -> np.ndarray:
@@ -63,14 +62,3 @@ def test_a_missing_twin_leaves_gaps_and_no_pair_no_row() -> None:
     assert proportions(mask).symmetry is None
     empty = proportions(np.zeros((5, 5), dtype=np.uint8))
     assert (empty.symmetry, empty.hair_to_face, empty.tilt) == (None, None, None)
-
-
-def test_a_real_face_has_plausible_figures(parsing: Parsing) -> None:
-    figures = proportions(parsing.mask)
-    assert figures.symmetry is not None
-    assert 0.4 < figures.symmetry <= 1
-    assert figures.width_to_height is not None
-    assert 0.4 < figures.width_to_height < 1.2
-    mirrored = proportions(mirror_lut()[parsing.mask[:, ::-1]])
-    assert figures.tilt is not None
-    assert mirrored.tilt == pytest.approx(-figures.tilt, abs=1e-6)

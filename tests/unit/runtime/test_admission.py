@@ -1,52 +1,69 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
 from bisenet.images.decode import MAX_PIXELS
-from bisenet.runtime.admission import ParseQueue, QueueFull, gate_from_environment
-from bisenet.turns import places
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+from bisenet.parse_queue import places
+from bisenet.runtime.admission import ParseQueue, QueueFull, process_queue
 
 
 class Visitor(threading.Thread):
-    """Enters a gate, notes its places in the queue, and stays until told to leave."""
+<<<<<<< HEAD
+    """Enters a queue, notes its places there, and stays inside until told to leave."""
+=======
+    """Enters a queue, notes its positions there, and stays until told to leave."""
+>>>>>>> serving
 
-    def __init__(self, queue: ParseQueue, order: list[int], number: int, places: int = 1):
+    def __init__(
+        self,
+        queue: ParseQueue,
+        order: list[int | str],
+        name: int | str,
+        places: int = 1,
+        client: str = "",
+    ):
         super().__init__(daemon=True)
-        self.queue, self.order, self.number = queue, order, number
-        self.takes = places
+        self.queue, self.order, self.called = queue, order, name
+        self.takes, self.client = places, client
         self.places: list[int] = []
-        self.leave = threading.Event()
+        self.waits, self.inside, self.leave = (threading.Event() for _ in range(3))
         self.start()
 
     def run(self) -> None:
-        with self.queue.admit(self.places.append, self.takes):
-            self.order.append(self.number)
-            self.leave.wait(10)
+        with self.queue.admit(self.stand, self.takes, self.client):
+            self.order.append(self.called)
+            self.inside.set()
+            assert self.leave.wait(30)
+
+    def stand(self, place: int) -> None:
+        self.places.append(place)
+        self.waits.set()
+
+    def in_queue(self) -> Visitor:
+        """Itself, once it waits."""
+        assert self.waits.wait(10)
+        return self
+
+    def in_turn(self) -> Visitor:
+        """Itself, once it is inside."""
+        assert self.inside.wait(10)
+        return self
+
+    def go(self) -> None:
+        self.leave.set()
+        self.join(10)
 
 
 def test_first_come_first_served_and_everyone_sees_their_place() -> None:
-    queue, order = ParseQueue(max_running=1, max_waiting=3), list[int]()
-    visitors = []
-    for number in range(4):
-        visitors.append(Visitor(queue, order, number))
-        until(lambda n=number: queue.running + queue.waiting == n + 1)  # type: ignore[misc]
+    queue, order = ParseQueue(max_running=1, max_waiting=3), list[int | str]()
+    visitors = [Visitor(queue, order, 0).in_turn()]
+    visitors += [Visitor(queue, order, number).in_queue() for number in (1, 2, 3)]
     for number, visitor in enumerate(visitors):
-        until(lambda n=number: len(order) == n + 1)  # type: ignore[misc]
-        visitor.leave.set()
-    for visitor in visitors:
-        visitor.join(10)
-    assert order == [0, 1, 2, 3]
+        visitor.in_turn()
+        assert order == list(range(number + 1))
+        visitor.go()
     assert visitors[0].places == []
     assert visitors[3].places[0] == 3
     assert visitors[3].places[-1] == 0, "its turn came"
@@ -55,24 +72,18 @@ def test_first_come_first_served_and_everyone_sees_their_place() -> None:
 
 
 def test_a_full_queue_refuses_at_once_with_a_sentence() -> None:
-    queue, order = ParseQueue(max_running=1, max_waiting=1), list[int]()
-    inside = Visitor(queue, order, 0)
-    until(lambda: queue.running == 1)
-    waiting = Visitor(queue, order, 1)
-    until(lambda: queue.waiting == 1)
-    start = time.monotonic()
+    queue, order = ParseQueue(max_running=1, max_waiting=1), list[int | str]()
+    visitors = [Visitor(queue, order, 0).in_turn(), Visitor(queue, order, 1).in_queue()]
     with pytest.raises(QueueFull, match="Try again in a moment"), queue.admit():
         pass
-    assert time.monotonic() - start < 1
-    for visitor in (inside, waiting):
-        visitor.leave.set()
-        visitor.join(10)
+    assert (queue.running, queue.waiting, order) == (1, 1, [0]), "nothing had to move for that"
+    for visitor in visitors:
+        visitor.go()
 
 
 def test_who_leaves_the_queue_frees_the_place() -> None:
-    queue, order = ParseQueue(max_running=1, max_waiting=2), list[int]()
-    inside = Visitor(queue, order, 0)
-    until(lambda: queue.running == 1)
+    queue = ParseQueue(max_running=1, max_waiting=2)
+    inside = Visitor(queue, [], 0).in_turn()
 
     def gone(place: int) -> None:
         raise ConnectionError
@@ -80,16 +91,14 @@ def test_who_leaves_the_queue_frees_the_place() -> None:
     with pytest.raises(ConnectionError), queue.admit(gone):
         pass
     assert queue.waiting == 0
-    inside.leave.set()
-    inside.join(10)
+    inside.go()
     with queue.admit():
         assert queue.running == 1
 
 
 def test_who_leaves_when_the_turn_comes_frees_the_place() -> None:
-    queue, order = ParseQueue(max_running=1), list[int]()
-    inside = Visitor(queue, order, 0)
-    until(lambda: queue.running == 1)
+    queue = ParseQueue(max_running=1)
+    inside = Visitor(queue, [], 0).in_turn()
 
     def gone(place: int) -> None:
         inside.leave.set()
@@ -109,30 +118,27 @@ def test_an_error_inside_lets_the_next_in() -> None:
 
 
 def test_two_may_run() -> None:
-    queue, order = ParseQueue(max_running=2), list[int]()
-    visitors = [Visitor(queue, order, n) for n in range(2)]
-    until(lambda: queue.running == 2)
+    queue = ParseQueue(max_running=2)
+    visitors = [Visitor(queue, [], number).in_turn() for number in range(2)]
+    assert queue.running == 2
     for visitor in visitors:
-        visitor.leave.set()
-        visitor.join(10)
+        visitor.go()
 
 
 def test_a_large_photo_waits_for_all_places_and_nobody_passes_it() -> None:
-    queue, order = ParseQueue(max_running=2), list[int]()
-    visitors = [Visitor(queue, order, 0)]
-    until(lambda: queue.running == 1)
-    for number, takes in ((1, 5), (2, 1), (3, 1)):  # more than there are is all of them
-        visitors.append(Visitor(queue, order, number, takes))
-        until(lambda n=number: queue.waiting == n)  # type: ignore[misc]
-    visitors[0].leave.set()
-    until(lambda: order == [0, 1])
-    assert (queue.running, queue.waiting) == (1, 2)
-    visitors[1].leave.set()
-    until(lambda: queue.running == 2)
-    assert sorted(order) == [0, 1, 2, 3]
-    for visitor in visitors:
-        visitor.leave.set()
-        visitor.join(10)
+    queue, order = ParseQueue(max_running=2), list[int | str]()
+    small = Visitor(queue, order, 0).in_turn()
+    large = Visitor(queue, order, 1, places=5).in_queue()  # more than there are is all of them
+    behind = [Visitor(queue, order, number).in_queue() for number in (2, 3)]
+    small.go()
+    large.in_turn()
+    assert (order, queue.running, queue.waiting) == ([0, 1], 1, 2)
+    large.go()
+    for visitor in behind:
+        visitor.in_turn()
+    assert (sorted(order[2:]), queue.running) == ([2, 3], 2)
+    for visitor in behind:
+        visitor.go()
     assert (queue.running, queue.waiting) == (0, 0)
 
 
@@ -145,28 +151,24 @@ def test_photos_take_places_by_their_share_of_the_largest() -> None:
 def test_the_environment_sets_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BISENET_MAX_RUNNING", "3")
     monkeypatch.setenv("BISENET_MAX_WAITING", "0")
-    queue = gate_from_environment()
+    queue = process_queue.__wrapped__()
     assert (queue.max_running, queue.max_waiting) == (3, 0)
     monkeypatch.setenv("BISENET_MAX_RUNNING", "many")
     with pytest.raises(ValueError, match="BISENET_MAX_RUNNING must be a whole number"):
-        gate_from_environment()
+        process_queue.__wrapped__()
     with pytest.raises(ValueError, match="at least one"):
         ParseQueue(0)
 
 
 def test_a_greedy_client_waits_in_turn_with_a_polite_one() -> None:
-    queue, order = ParseQueue(max_running=1, max_waiting=10), list[str]()
-    visitors: list[threading.Thread] = []
-
-    def visit(client: str) -> None:
-        with queue.admit(client=client):
-            order.append(client)
-
+    queue, order = ParseQueue(max_running=1, max_waiting=10), list[int | str]()
     with queue.admit(client="greedy"):
-        for count, client in enumerate(["greedy"] * 4 + ["polite"], start=1):
-            visitors.append(threading.Thread(target=visit, args=(client,), daemon=True))
-            visitors[-1].start()
-            until(lambda n=count: queue.waiting == n)  # type: ignore[misc]
+        visitors = [
+            Visitor(queue, order, client, client=client).in_queue()
+            for client in ["greedy"] * 4 + ["polite"]
+        ]
+        for visitor in visitors:
+            visitor.leave.set()
     for visitor in visitors:
         visitor.join(10)
     assert order == ["polite", "greedy", "greedy", "greedy", "greedy"]
@@ -174,22 +176,14 @@ def test_a_greedy_client_waits_in_turn_with_a_polite_one() -> None:
 
 def test_no_client_fills_the_queue() -> None:
     queue = ParseQueue(max_running=1, max_waiting=6)
-    inside = [threading.Event()]
-
-    def visit(client: str) -> None:
-        with queue.admit(client=client):
-            inside[0].wait(10)
-
-    threads = [threading.Thread(target=visit, args=("greedy",), daemon=True) for _ in range(4)]
-    for count, thread in enumerate(threads, start=1):
-        thread.start()
-        until(lambda n=count: queue.running + queue.waiting == n)  # type: ignore[misc]
-    with pytest.raises(QueueFull), queue.admit(client="greedy"):
-        pass
-    threads.append(threading.Thread(target=visit, args=("polite",), daemon=True))
-    threads[-1].start()
-    until(lambda: queue.waiting == 4)
-    inside[0].set()
-    for thread in threads:
-        thread.join(10)
+    with queue.admit(client="greedy"):
+        visitors = [Visitor(queue, [], n, client="greedy").in_queue() for n in range(3)]
+        with pytest.raises(QueueFull), queue.admit(client="greedy"):
+            pass
+        visitors.append(Visitor(queue, [], "polite", client="polite").in_queue())
+        assert queue.waiting == 4
+        for visitor in visitors:
+            visitor.leave.set()
+    for visitor in visitors:
+        visitor.join(10)
     assert (queue.running, queue.waiting) == (0, 0)

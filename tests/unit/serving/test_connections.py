@@ -8,20 +8,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
+from bisenet.runtime.settings import Settings
 from bisenet.serving import bodies, connections
 from bisenet.serving.bodies import Bodies
 from bisenet.serving.connections import Tally
-from bisenet.serving.settings import Settings
 from tests.drills.hostile import BINARY, CONT, connect, frame, is_closed, shake_hands
 from tests.ports import free_port
 
-SETTINGS = replace(Settings(), header_seconds=0.5, max_sockets=20, max_sockets_client=5)
+SETTINGS = Settings(
+    {
+        "BISENET_HEADER_SECONDS": "1",
+        "BISENET_MAX_SOCKETS": "20",
+        "BISENET_MAX_SOCKETS_CLIENT": "5",
+    }
+)
 BIG = bytes(30 << 20)
 
 

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
-from bisenet.engines import EngineError
+from bisenet.engines import EngineError, EngineInfo
 from bisenet.parser import FaceParser
 from bisenet.serving import models
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch, parser: FaceParser) -> list[str]:
-    """The engines that were opened; each takes a while, as a real one does."""
-    names: list[str] = []
+def parser(monkeypatch: pytest.MonkeyPatch) -> FaceParser:
+    """One that says what its engine is, and no more."""
+    monkeypatch.setattr(FaceParser, "engine", EngineInfo("openvino", "int8", "cpu", 1))
+    return FaceParser.__new__(FaceParser)
 
-    def slowly(_: str, engine: str) -> FaceParser:
-        time.sleep(0.3)
-        names.append(engine)
+
+class Opening:
+    """Opens engines; each takes until it ``may_end``."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def __call__(self, _: str, engine: str) -> FaceParser:
+        self.begun.set()
+        assert self.may_end.wait(10)
+        self.names.append(engine)
         return FaceParser.__new__(FaceParser)
 
-    monkeypatch.setattr(models, "FaceParser", slowly)
-    return names
+
+@pytest.fixture
+def opening(monkeypatch: pytest.MonkeyPatch, parser: FaceParser) -> Opening:
+    opening = Opening()
+    monkeypatch.setattr(models, "FaceParser", opening)
+    return opening
 
 
 def warm(parser: FaceParser, others: bool) -> models.Models:
@@ -33,7 +46,7 @@ def warm(parser: FaceParser, others: bool) -> models.Models:
 
 
 def test_without_the_setting_only_the_servers_own_is_used(
-    parser: FaceParser, opened: list[str]
+    parser: FaceParser, opening: Opening
 ) -> None:
     made = warm(parser, others=False)
     own = models._name_of(parser)
@@ -41,21 +54,22 @@ def test_without_the_setting_only_the_servers_own_is_used(
     assert made.get(own) is parser
     with pytest.raises(EngineError, match=f"parses with {own} alone"):
         made.get("torch")
-    assert opened == []
+    assert opening.names == []
 
 
 def test_one_other_is_kept_and_nobody_else_waits_for_it(
-    parser: FaceParser, opened: list[str]
+    parser: FaceParser, opening: Opening
 ) -> None:
     made = warm(parser, others=True)
     thread = threading.Thread(target=made.get, args=("torch",))
     thread.start()
-    begun = time.monotonic()
+    assert opening.begun.wait(10)
     assert made.get("auto") is parser
-    assert time.monotonic() - begun < 0.2
+    assert opening.names == [], "the other one is still being opened"
+    opening.may_end.set()
     thread.join(10)
     torch = made.get("torch")
     assert made.get("torch") is torch
     made.get("torch-bf16")
     assert made.get("torch") is not torch, "it was let go for the next one"
-    assert opened == ["torch", "torch-bf16", "torch"]
+    assert opening.names == ["torch", "torch-bf16", "torch"]

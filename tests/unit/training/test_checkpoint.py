@@ -1,44 +1,13 @@
 from __future__ import annotations
 
-import errno
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from bisenet.network.bisenet import BiSeNet
-from bisenet.training.checkpoint import (
-    export_weights,
-    load_checkpoint,
-    save_checkpoint,
-    write_atomically,
-)
-
-
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "disk full"), KeyboardInterrupt()])
-def test_a_broken_write_leaves_the_old_file(tmp_path: Path, error: BaseException) -> None:
-    path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, {"model": {"w": torch.ones(2)}})
-
-    def half(file: BinaryIO) -> None:
-        file.write(b"half")
-        raise error
-
-    with pytest.raises(type(error)):
-        write_atomically(path, half)
-    assert load_checkpoint(path)["model"]["w"].tolist() == [1, 1]
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
-
-
-def test_a_broken_first_write_leaves_nothing(tmp_path: Path) -> None:
-    def fails(_file: BinaryIO) -> None:
-        raise OSError(errno.ENOSPC, "disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(tmp_path / "new.pt", fails)
-    assert list(tmp_path.iterdir()) == []
+from bisenet.training.checkpoint import export_weights, load_checkpoint, save_checkpoint
 
 
 @pytest.mark.parametrize("cut", [0, 10, 400])

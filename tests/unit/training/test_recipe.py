@@ -88,7 +88,7 @@ def test_a_recipe_says_what_is_trained_on_what(tmp_path: Path) -> None:
         ('name = "faces"', 'name = "faces"\nkind = "partial"', "line 11: the first data set must"),
         ('"64x4:1"', '"65x4:1"', "line 21: .* multiple of 32"),
         ("peak = 0.5", "peak = 2", "line 25: peak is a share"),
-        ('phases = "64x4:1,96x2:2"', "", "a round has phases"),
+        ('phases = "64x4:1,96x2:2"', "", r"line 23: \[round\] lacks phases"),
         ("[network]", "[net]", "line 1: 'net' is not known"),
     ],
 )

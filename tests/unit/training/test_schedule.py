@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bisenet.training.ema import ModelEma
+from bisenet.training.ema import average_of
 from bisenet.training.schedule import Phase, learning_rate, parse_phases, phase_at
 
 
@@ -32,18 +32,18 @@ def test_rate_warms_up_and_falls_to_its_floor() -> None:
     assert rate(1.3, 100) == pytest.approx(0.01)
 
 
-def test_ema_follows_weights_and_statistics() -> None:
+def test_average_follows_weights_and_statistics() -> None:
     model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
-    ema = ModelEma(model, decay=0.5)
-    start = {k: v.clone() for k, v in ema.model.state_dict().items()}
+    average = average_of(model, decay=0.5)
+    average.update_parameters(model)
+    start = {k: v.clone() for k, v in average.module.state_dict().items()}
     with torch.no_grad():
         for value in model.state_dict().values():
-            value.add_(11)
-    ema.update(model)
-    share = 2 / 11  # the decay of the first step
-    for name, value in ema.model.state_dict().items():
-        moved = value - start[name]
-        expected = 11.0 if name.endswith("num_batches_tracked") else 11 * (1 - share)
-        torch.testing.assert_close(moved.float(), torch.full_like(moved.float(), expected))
-    assert not any(p.requires_grad for p in ema.model.parameters())
-    assert not ema.model.training
+            value.add_(12)
+    average.update_parameters(model)
+    share = 3 / 12  # the decay of the second step; the first copies
+    for name, value in average.module.state_dict().items():
+        moved = (value - start[name]).float()
+        torch.testing.assert_close(moved, torch.full_like(moved, 12 * (1 - share)))
+    assert not any(p.requires_grad for p in average.parameters())
+    assert not average.module.training

@@ -126,10 +126,10 @@ def test_replicas_give_the_gradient_of_the_whole_batch() -> None:
 def test_faces_are_held_back_where_no_val_is_given(data: Path, tmp_path: Path) -> None:
     apart = dataclasses.replace(config(data / "train", tmp_path), hold_out=0.25)
     trainer = Trainer(apart)
-    held = {f.image for f in trainer.val_files}
+    held = {f.image for f in trainer.plan.val_files}
     assert len(held) == 1
     assert held.isdisjoint(f.image for f in trainer.dataset.sources[0].files)
-    assert held == {f.image for f in Trainer(apart).val_files}
+    assert held == {f.image for f in Trainer(apart).plan.val_files}
 
 
 def test_bad_data_stops_the_run_before_it_starts(data: Path, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def config(root: Path, out: str) -> TrainConfig:
 def test_rounds_label_photos_and_teach_a_student(root: Path, sure_labels: list[str]) -> None:
     trainer = Trainer(config(root, "out"))
     assert [len(s.files) for s in trainer.plan.sources] == [3, 2, 2]
-    assert [f.image.name for f in trainer.val_files] == ["003.png"]
+    assert [f.image.name for f in trainer.plan.val_files] == ["003.png"]
     assert trainer.sampler.shares.tolist() == [0.5, 0.5, 0]
     weights = trainer.run()
     assert sure_labels == ["resnet18", "resnet18"]  # hair and photos, after the first round

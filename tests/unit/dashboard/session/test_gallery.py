@@ -8,10 +8,8 @@ import pytest
 from PIL import Image
 
 from bisenet.dashboard.session.gallery import FaceRequest, Gallery, StoredPhoto, View, make_view
-from bisenet.geometry.crops import Box
-from bisenet.images import samples
 from bisenet.images.decode import ImageError
-from bisenet.parser import FaceParser
+from bisenet.parser import Parsing
 
 
 def photo_of(shade: int, name: str = "a.png") -> StoredPhoto:
@@ -64,8 +62,17 @@ def test_removing_moves_on_and_clearing_returns_to_the_sample() -> None:
 
 
 @pytest.fixture
-def maker(parser: FaceParser) -> Callable[[], View]:
-    return lambda: make_view(parser.parse(np.full((48, 64, 3), 128, np.uint8)), "grey")
+def maker() -> Callable[[], View]:
+    def make() -> View:
+        parsing = Parsing(
+            np.full((48, 64, 3), 128, np.uint8),
+            np.zeros((48, 64), np.uint8),
+            np.ones((48, 64), np.float32),
+            (),
+        )
+        return make_view(parsing, "grey")
+
+    return make
 
 
 def test_a_photo_is_parsed_once_for_each_set_of_weights(maker: Callable[[], View]) -> None:
@@ -110,27 +117,3 @@ def test_views_are_bounded_too(maker: Callable[[], View]) -> None:
     views = [gallery.view(photo.id, "w", maker) for photo in photos]
     assert gallery.view(photos[-1].id, "w", maker) is views[-1]
     assert gallery.view(photos[0].id, "w", maker) is not views[0]
-
-
-def test_a_face_is_measured_once(parser: FaceParser) -> None:
-    boxes: list[Box] = [(175, 60, 275, 185), (350, 350, 450, 450)]
-    photo = np.asarray(samples.astronaut())
-    view = make_view(parser.parse(photo, boxes=boxes), "two")
-    first, second = (face.id for face in view.parsing.faces)
-    of_first = view.of_face(first)
-    assert np.array_equal(of_first.parsing.mask, view.parsing.faces[0].mask)
-    assert view.of_face(first).regions is of_first.regions
-    areas = {face: view.of_face(face).regions["area_px"].sum() for face in (first, second)}
-    assert areas[first] == areas[second] == view.parsing.mask.size
-    assert not view.of_face(second).regions.equals(of_first.regions)
-    assert view.of_face(None) is view
-
-
-def test_a_large_photo_is_shown_smaller_but_measured_whole(parser: FaceParser) -> None:
-    view = make_view(parser.parse(np.full((3000, 5000, 3), 255, np.uint8)), "large")
-    assert view.parsing.mask.shape == (3000, 5000)
-    labels = np.asarray(Image.open(io.BytesIO(view.picture.labels)))
-    shown = Image.open(io.BytesIO(view.picture.photo))
-    assert labels.shape == (shown.height, shown.width)
-    assert labels.size <= 12_010_000
-    assert view.regions["area_px"].sum() == 15_000_000

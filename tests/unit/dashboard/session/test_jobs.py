@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -16,39 +16,56 @@ from bisenet.dashboard.session.jobs import Job, Progress, Stop
 from bisenet.runtime.cancellation import Cancelled
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+class Clock:
+    """Stands in for the module ``time``: seconds pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(jobs, "time", clock)
+    return clock
 
 
 def patient(progress: Progress, stop: Stop) -> str:
     progress(0.25, "waiting")
-    while not stop():
+    while not stop():  # a job is told by no event
         time.sleep(0.002)
     return "what was done"
 
 
-def test_work_runs_beside_and_its_end_is_kept() -> None:
+def test_work_runs_beside_and_its_end_is_kept(clock: Clock) -> None:
     gone_on = threading.Event()
     job: Job[int] = Job(lambda progress, stop: 7 if gone_on.wait(10) else 0, name="seven")
     assert job.start()
     assert job.running
     assert job.result is None
+    clock.now += 3
     gone_on.set()
     job.join(10)
     assert (job.result, job.problem, job.running) == (7, "", False)
-    elapsed = job.elapsed
-    time.sleep(0.01)
-    assert job.elapsed == elapsed > 0
+    clock.now += 3
+    assert job.elapsed == pytest.approx(3)
 
 
 def test_cancelled_work_keeps_what_it_has() -> None:
-    job = Job(patient)
+    begun = threading.Event()
+
+    def work(progress: Progress, stop: Stop) -> str:
+        progress(0.25, "waiting")
+        begun.set()
+        return patient(progress, stop)
+
+    job = Job(work)
     job.start()
-    until(lambda: job.share == 0.25)
-    assert job.what == "waiting"
+    assert begun.wait(10)
+    assert (job.share, job.what) == (0.25, "waiting")
     job.cancel()
     job.join(10)
     assert (job.result, job.problem) == ("what was done", "Stopped.")
@@ -73,10 +90,15 @@ def test_an_end_in_failure_is_a_sentence(error: Exception, problem: str) -> None
     assert job.result is None
 
 
-def test_it_is_not_abandoned_unless_it_says_so() -> None:
-    left, kept = Job(patient, abandoned_seconds=0.05), Job(patient)
+def test_it_is_not_abandoned_unless_it_says_so(clock: Clock) -> None:
+    left, kept = Job(patient, abandoned_seconds=60), Job(patient)
     left.start()
     kept.start()
+    clock.now += 60
+    left.look()
+    clock.now += 60
+    assert left.running
+    clock.now += 1
     left.join(10)
     assert left.result == "what was done"
     assert kept.running
@@ -98,33 +120,54 @@ def test_exclusive_work_runs_alone_and_frees_its_place() -> None:
 
 
 class Sessions:
-    """Stands in for Streamlit's runtime: which sessions are connected."""
+    """Stands in for Streamlit's runtime: which sessions are connected; and for the watcher's pause.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+    The watcher looks when ``look_after`` says so, so nothing here waits for a clock.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, clock: Clock):
         self.connected: set[str] = set()
         self._patch = monkeypatch
-        monkeypatch.setattr(
-            jobs,
-            "runtime",
-            SimpleNamespace(
-                exists=lambda: True,
-                get_instance=lambda: SimpleNamespace(
-                    is_active_session=lambda one: one in self.connected
-                ),
-            ),
-        )
-        monkeypatch.setattr(jobs, "LOOK_SECONDS", 0.01)
-        monkeypatch.setattr(jobs, "RESUMABLE_SECONDS", 0.2)
+        self._clock = clock
+        self._idle, self._look = threading.Semaphore(0), threading.Semaphore(0)
+        instance = SimpleNamespace(is_active_session=lambda one: one in self.connected)
+        fake = SimpleNamespace(exists=lambda: True, get_instance=lambda: instance)
+        monkeypatch.setattr(jobs, "runtime", fake)
+        monkeypatch.setattr(clock, "sleep", self._pause, raising=False)
+        watch = jobs._watch
+
+        def watch_and_tell() -> None:
+            watch()
+            self._idle.release()
+
+        monkeypatch.setattr(jobs, "_watch", watch_and_tell)
 
     def enter(self, session_id: str) -> None:
         self.connected.add(session_id)
         context = SimpleNamespace(session_id=session_id)
         self._patch.setattr(jobs, "get_script_run_ctx", lambda suppress_warning: context)
 
+    def look_after(self, seconds: float) -> None:
+        """Let so many seconds pass, then one look of the watcher; return when it is over."""
+        assert self._idle.acquire(timeout=10)
+        self._clock.now += seconds
+        self._look.release()
+        assert self._idle.acquire(timeout=10)
+        self._idle.release()
+
+    def _pause(self, seconds: float) -> None:
+        self._idle.release()
+        assert self._look.acquire(timeout=30)
+
 
 @pytest.fixture
-def sessions(monkeypatch: pytest.MonkeyPatch) -> Sessions:
-    return Sessions(monkeypatch)
+def sessions(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Sessions]:
+    sessions = Sessions(monkeypatch, clock)
+    yield sessions
+    if jobs._watcher is not None:
+        sessions.connected.clear()
+        sessions.look_after(jobs.RESUMABLE_SECONDS + 1)
+    assert jobs._watcher is None, "it ends when there is nothing left to watch"
 
 
 def test_a_job_ends_with_its_session_and_no_other(sessions: Sessions) -> None:
@@ -135,25 +178,34 @@ def test_a_job_ends_with_its_session_and_no_other(sessions: Sessions) -> None:
     stays = Job(patient)
     stays.start()
     sessions.connected.remove("left")
+    sessions.look_after(jobs.RESUMABLE_SECONDS + 1)
     left.join(10)
     assert left.problem == "Stopped."
     assert stays.running
     stays.cancel()
     stays.join(10)
+    assert stays.elapsed == jobs.RESUMABLE_SECONDS + 1
 
 
 def test_a_lost_connection_that_comes_back_ends_nothing(sessions: Sessions) -> None:
     sessions.enter("blinks")
-    job = Job(patient)
+    asked = threading.Event()
+    told: list[bool] = []
+
+    def work(progress: Progress, stop: Stop) -> None:
+        asked.wait(10)
+        told.append(stop())
+
+    job = Job(work)
     job.start()
-    for _ in range(5):
+    for _ in range(3):
         sessions.connected.clear()
-        time.sleep(0.08)
+        sessions.look_after(jobs.RESUMABLE_SECONDS - 1)
         sessions.connected.add("blinks")
-        time.sleep(0.08)
-    assert job.running
-    job.cancel()
+        sessions.look_after(1)
+    asked.set()
     job.join(10)
+    assert told == [False]
 
 
 def test_what_a_session_holds_is_let_go_once_and_not_if_forgotten(sessions: Sessions) -> None:
@@ -168,9 +220,11 @@ def test_what_a_session_holds_is_let_go_once_and_not_if_forgotten(sessions: Sess
     jobs.at_session_end(lambda: let_go.append("kept"))
     jobs.at_session_end(lambda: let_go.append("forgotten"))()
     sessions.connected.clear()
-    until(lambda: let_go == ["fails", "kept"])
-    until(lambda: jobs._watcher is None)
+    sessions.look_after(jobs.RESUMABLE_SECONDS)
+    assert let_go == []
+    sessions.look_after(1)
     assert let_go == ["fails", "kept"]
+    assert jobs._watcher is None
 
 
 def test_outside_a_session_nothing_ends_it() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from bisenet.dashboard.session.gallery import Gallery
-from bisenet.dashboard.session.view_store import VARIABLE, Key, ViewStore, view_bytes
+from bisenet.dashboard.session.view_store import Key, ViewStore, view_bytes
 from bisenet.runtime.cgroup import memory_limit
 
 
@@ -91,12 +91,12 @@ def test_many_threads_at_once() -> None:
 
 
 def test_the_environment_or_the_memory_says_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv("BISENET_VIEWS_MB", raising=False)
     limit = memory_limit()
     assert limit is not None
     assert view_bytes() == limit // 4
-    monkeypatch.setenv(VARIABLE, "300")
+    monkeypatch.setenv("BISENET_VIEWS_MB", "300")
     assert view_bytes() == 300 * 2**20
-    monkeypatch.setenv(VARIABLE, "much")
+    monkeypatch.setenv("BISENET_VIEWS_MB", "much")
     with pytest.raises(ValueError, match="BISENET_VIEWS_MB must be a whole number"):
         view_bytes()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from pathlib import Path
 
@@ -225,3 +226,17 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         build_parser().parse_args([command, "--help"])
     assert stopped.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["train", "train-finder", "label"])
+def test_a_command_that_the_image_leaves_out_says_so(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("bisenet.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "bisenet.training", None)
+    assert main([command, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert f"{command} needs bisenet.training" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +14,10 @@ from bisenet import parse_queue
 from bisenet.images.decode import ImageError, Photo
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runlog import RunLog
+from bisenet.runtime import admission
 from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
+from tests.waiting import until
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -48,26 +50,33 @@ def test_a_photo_holds_its_place_until_its_caller_has_finished(
 
 
 def test_nothing_is_decoded_before_its_turn(parser: FaceParser, portrait: Image.Image) -> None:
-    queue, done = ParseQueue(1), threading.Event()
+    queue, waits, done = ParseQueue(1), threading.Event(), threading.Event()
 
     def other() -> None:
         with pytest.raises(ImageError):
-            parse_queue.parse(b"no photo", parser, parse_queue.parsing_alone, queue=queue)
+            parse_queue.parse(
+                b"no photo",
+                parser,
+                parse_queue.parsing_alone,
+                on_position=lambda place: waits.set(),
+                queue=queue,
+            )
         done.set()
 
     with queue.admit():
         threading.Thread(target=other).start()
-        assert not done.wait(0.3), "even what is no photo is found out in its turn"
+        assert waits.wait(10)
+        assert not done.is_set(), "even what is no photo is found out in its turn"
     assert done.wait(10)
 
 
 def test_the_parse_of_who_has_left_ends_at_its_next_step(
     parser: FaceParser, portrait: Image.Image
 ) -> None:
-    queue, asked = ParseQueue(1), list[float]()
+    queue, asked = ParseQueue(1), list[int]()
 
     def still_wanted() -> None:
-        asked.append(time.monotonic())
+        asked.append(queue.running)
         if len(asked) == 4:
             raise Cancelled
 
@@ -79,22 +88,28 @@ def test_the_parse_of_who_has_left_ends_at_its_next_step(
             still_wanted=still_wanted,
             queue=queue,
         )
-    assert (len(asked), queue.running) == (4, 0)
+    assert (asked, queue.running) == ([1] * 4, 0)
 
 
-def test_each_step_of_a_parse_is_progress(parser: FaceParser, portrait: Image.Image) -> None:
-    stood, queue = list[float](), ParseQueue(1)
-    data = encoded(portrait, "PNG")
-    begun = time.monotonic()
+def test_each_step_of_a_parse_is_progress(
+    parser: FaceParser, portrait: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood, queue, now = list[float](), ParseQueue(1), [0.0]
+    monkeypatch.setattr(admission, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def a_minute_later() -> None:
+        stood.append(queue.stalled_seconds)
+        now[0] += 60
+
     parse_queue.parse(
-        data,
+        encoded(portrait, "PNG"),
         parser,
         parse_queue.parsing_alone,
-        still_wanted=lambda: stood.append(queue.stalled_seconds),
+        still_wanted=a_minute_later,
         queue=queue,
     )
     assert len(stood) >= 6, "decoded, searched, cropped, run, labelled, logged"
-    assert max(stood) < 0.05 < time.monotonic() - begun
+    assert set(stood) == {0}, "each step says so before it is asked whether to go on"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive", "PNG", "WEBP", "TIFF"])
@@ -107,7 +122,7 @@ def test_drafts(portrait: Image.Image, kind: str) -> None:
     thread = threading.Thread(target=lambda: made.append(parse_queue.draft(data, 96, queue=queue)))
     with queue.admit():
         thread.start()
-        thread.join(0.5 if kind == "JPEG" else 0.2)
+        until(lambda: made or queue.waiting)
         assert bool(made) == (kind == "JPEG")
     thread.join(10)
     height, width = made[0].pixels.shape[:2]
@@ -145,8 +160,7 @@ def test_clients_take_turns(key: str) -> None:
         for count, who in enumerate(["greedy", "greedy", "polite"], start=1):
             threads.append(threading.Thread(target=ask, args=(who,)))
             threads[-1].start()
-            while queue.waiting < count:
-                time.sleep(0.001)
+            until(lambda n=count: queue.waiting == n)  # type: ignore[misc]
     for thread in threads:
         thread.join(10)
     assert order == ["polite", "greedy", "greedy"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bisenet.bench import backends, latency, profile, report
-from bisenet.bench.concurrency import crowd
+from bisenet.bench.concurrency import measure
 from bisenet.bench.end_to_end import photo_times, sample_jpeg
 from bisenet.bench.startup import memory
 from bisenet.cli import main
@@ -20,28 +20,28 @@ from bisenet.runtime.cancellation import Cancelled
 EFFORT = latency.Effort(runs=4, seconds=10)
 
 
-def contestant(name: str, calls: list[str]) -> backends.Contestant:
-    return backends.Contestant(name, "f32", "cpu", 1, "nothing", lambda _: calls.append(name))
+def backend(name: str, calls: list[str]) -> backends.Backend:
+    return backends.Backend(name, "f32", "cpu", 1, "nothing", lambda _: calls.append(name))
 
 
-def test_contestants_take_turns() -> None:
+def test_backends_alternate() -> None:
     calls: list[str] = []
-    latency.compare([contestant(n, calls) for n in "ab"], [32], [1], EFFORT)
+    latency.compare([backend(n, calls) for n in "ab"], [32], [1], EFFORT)
     # One warm-up each; then each turn is an untimed and a timed run.
     assert calls == ["a", "b", *["a", "a", "b", "b"] * 4]
 
 
 def test_every_size_and_batch_has_its_cell_and_ratio() -> None:
-    entered = [contestant(n, []) for n in (backends.PUBLISHED, "openvino")]
+    entered = [backend(n, []) for n in (backends.PUBLISHED, "openvino")]
     shares: list[float] = []
     table = latency.compare(
         entered, [32, 64], [1, 2], EFFORT, lambda share, what: shares.append(share)
     )
-    assert [(c.size, c.batch, c.contestant) for c in table.cells] == [
+    assert [(c.size, c.batch, c.backend) for c in table.cells] == [
         (size, batch, one.name) for size in (32, 64) for batch in (1, 2) for one in entered
     ]
     assert all(c.times.count == 4 for c in table.cells)
-    assert {(r.contestant, r.reference) for r in table.ratios} == {("openvino", "published")}
+    assert {(r.backend, r.reference) for r in table.ratios} == {("openvino", "published")}
     assert shares == sorted(shares)
     assert shares[-1] == 1
     row = table.cells[0].as_row()
@@ -52,19 +52,19 @@ def test_every_size_and_batch_has_its_cell_and_ratio() -> None:
 def test_it_can_be_stopped() -> None:
     calls: list[str] = []
     with pytest.raises(Cancelled):
-        latency.compare([contestant("a", calls)], [32], [1], EFFORT, stop=lambda: len(calls) >= 3)
+        latency.compare([backend("a", calls)], [32], [1], EFFORT, stop=lambda: len(calls) >= 3)
     assert len(calls) == 3
 
 
 @pytest.mark.parametrize(("sizes", "batches"), [([100], [1]), ([0], [1]), ([32], [0])])
 def test_wrong_sizes_are_refused(sizes: list[int], batches: list[int]) -> None:
     with pytest.raises(ValueError, match=r"multiple of 32|at least one"):
-        latency.compare([contestant("a", [])], sizes, batches)
+        latency.compare([backend("a", [])], sizes, batches)
 
 
-def test_a_slow_contestant_runs_less_often_but_often_enough() -> None:
+def test_a_slow_backend_runs_less_often_but_often_enough() -> None:
     effort = latency.Effort(runs=10, seconds=0)
-    table = latency.compare([contestant("a", [])], [32], [1], effort)
+    table = latency.compare([backend("a", [])], [32], [1], effort)
     assert table.cells[0].times.count == 3
 
 
@@ -104,7 +104,7 @@ def test_a_photos_way(parser: FaceParser) -> None:
 
 @pytest.mark.parametrize("running", [1, 2])
 def test_sixteen_people_at_once(parser: FaceParser, running: int) -> None:
-    outcome = crowd(parser, 16, ParseQueue(running, 16))
+    outcome = measure(parser, 16, ParseQueue(running, 16))
     assert (outcome.failures, outcome.mixed_up) == (0, 0)
     assert outcome.together_images_per_s > 0
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 
 from bisenet.batch.items import TIDY, Parse
-from bisenet.batch.priority import polite_parse
 from bisenet.batch.runner import Batch
 from bisenet.classes import BACKGROUND
 from bisenet.images.decode import ImageError, Photo
 from bisenet.images.sources import from_files
-from bisenet.parse_queue import parsing_alone, unqueued
+from bisenet.parse_queue import background, parsing_alone, unqueued
 from bisenet.parser import FaceParser, Parsing
 from bisenet.runtime.admission import ParseQueue
 from bisenet.runtime.cancellation import Cancelled
+from tests.waiting import until
 
 T = TypeVar("T")
 
@@ -131,10 +131,7 @@ def test_results_are_read_while_it_runs(parse: Parse, portrait: Image.Image) -> 
     batch = batch_of(slowly, *(jpeg(portrait, 60 + i) for i in range(3)))
     thread = threading.Thread(target=run, args=(batch,))
     thread.start()
-    deadline = time.monotonic() + 30
-    while batch.snapshot().tried < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: batch.snapshot().tried == 2)
     half = batch.table()
     assert half["photo"].nunique() == 2
     go_on.release()
@@ -179,6 +176,12 @@ def test_a_released_batch_holds_nothing_and_stops(parse: Parse, portrait: Image.
         batch.read("0.jpg")
 
 
+def tell(event: threading.Event) -> bool:
+    """For ``stop``: goes on, and tells that it was asked."""
+    event.set()
+    return False
+
+
 class TestManners:
     def test_a_person_who_waits_goes_first(
         self, parser: FaceParser, portrait: Image.Image, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +189,7 @@ class TestManners:
         """One photo inside, one person waiting: the batch joins when the person is in."""
         queue = ParseQueue(1, 8)
         order: list[str] = []
-        leave = threading.Event()
+        leave, stepped_back = threading.Event(), threading.Event()
 
         def person(name: str) -> None:
             with queue.admit():
@@ -194,7 +197,9 @@ class TestManners:
                 leave.wait(30)
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", lambda: False, queue)
+            # It asks whether to stop at each pause.
+            stop = partial(tell, stepped_back)
+            parse = background(parser, "whole", "", stop, queue, patience=600)
             parse(jpeg(portrait, 64), parsing_alone)
             order.append("batch")
 
@@ -206,7 +211,7 @@ class TestManners:
         until(lambda: queue.waiting == 1)
         own = threading.Thread(target=batch)
         own.start()
-        time.sleep(0.2)
+        assert stepped_back.wait(30)
         assert queue.waiting == 1, "the batch stepped back"
         leave.set()
         for thread in (inside, waiting, own):
@@ -215,8 +220,8 @@ class TestManners:
 
     def test_a_full_queue_is_tried_again(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
-        parse = polite_parse(parser, "whole", "", lambda: False, queue)
-        done = threading.Event()
+        done, refused = threading.Event(), threading.Event()
+        parse = background(parser, "whole", "", partial(tell, refused), queue)
         with queue.admit():
 
             def wait_and_parse() -> None:
@@ -224,16 +229,14 @@ class TestManners:
                 done.set()
 
             threading.Thread(target=wait_and_parse).start()
-            time.sleep(0.2)
+            assert refused.wait(30)
             assert not done.is_set()
         assert done.wait(30)
 
     def test_it_stops_while_it_waits(self, parser: FaceParser, portrait: Image.Image) -> None:
         queue = ParseQueue(1, 0)
         with queue.admit(), pytest.raises(Cancelled):
-            polite_parse(parser, "whole", "", lambda: True, queue)(
-                jpeg(portrait, 64), parsing_alone
-            )
+            background(parser, "whole", "", lambda: True, queue)(jpeg(portrait, 64), parsing_alone)
 
     def test_it_stops_in_the_queue_behind_work_that_never_ends(
         self, parser: FaceParser, portrait: Image.Image
@@ -243,7 +246,7 @@ class TestManners:
         stopped, ended = threading.Event(), threading.Event()
 
         def batch() -> None:
-            parse = polite_parse(parser, "whole", "", stopped.is_set, queue, patience=0)
+            parse = background(parser, "whole", "", stopped.is_set, queue, patience=0)
             with pytest.raises(Cancelled):
                 parse(jpeg(portrait, 64), parsing_alone)
             ended.set()
@@ -252,12 +255,5 @@ class TestManners:
             threading.Thread(target=batch).start()
             until(lambda: queue.waiting == 1)
             stopped.set()
-            assert ended.wait(5)
+            assert ended.wait(30)
             assert queue.waiting == 0
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -29,10 +29,10 @@ from bisenet.engines.openvino_engine import OpenVinoEngine
 from bisenet.engines.openvino_graph import build_graph
 from bisenet.engines.openvino_requests import Requests
 from bisenet.engines.tensors import read_state
-from bisenet.engines.torch_engine import TorchEngine, fold_batch_norm
+from bisenet.engines.torch_engine import TorchEngine
 from bisenet.geometry.crops import normalise
 from bisenet.network import weights
-from bisenet.network.bisenet import BiSeNet
+from bisenet.network.bisenet import BiSeNet, fold_batch_norm
 from bisenet.postprocess.logits import to_crop
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
 
