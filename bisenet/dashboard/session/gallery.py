@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bisenet import parse_queue
-from bisenet.dashboard.picture import Picture
+from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.session.view_store import ViewStore
 from bisenet.geometry.crops import Box
 from bisenet.images.decode import display_name, upright_size
@@ -153,9 +153,9 @@ def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> Vie
     boxes = {face.id: _scaled(face.box, scale) for face in parsing.faces}
     picture = Picture(
         encode.photo_jpeg(photo),
-        encode.indexed_png(labels),
+        pack(labels),
         name,
-        encode.gray_png(confidence),
+        pack(np.round(np.clip(confidence, 0, 1) * 255).astype(np.uint8)),
         boxes,
     )
     return View(name, parsing, measure_regions(parsing), picture, notices)

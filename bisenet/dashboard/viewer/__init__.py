@@ -31,6 +31,7 @@ from bisenet.images.decode import upright_size
 __all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]
 
 _MEMORY = "_bisenet_view"
+_PACKED = "application/octet-stream"
 _component = st.components.v2.component("bisenet.viewer", css=stylesheet(), js=javascript())
 
 
@@ -131,13 +132,11 @@ def _push(view: ViewState, change: dict[str, int | None]) -> None:
 def _sent(picture: Picture, place: str) -> dict[str, Any]:
     """A picture as the browser gets it: its files by address."""
     width, height = upright_size(picture.photo)
-    files = {
-        "photo": picture.photo,
-        "labels": picture.labels,
-        "confidence": picture.confidence,
-    }
+    confidence = picture.confidence
     return {
-        **{name: data and media_url(data, f"{place}-{name}") for name, data in files.items()},
+        "photo": media_url(picture.photo, "image/jpeg", f"{place}-photo"),
+        "labels": media_url(picture.labels, _PACKED, f"{place}-labels"),
+        "confidence": confidence and media_url(confidence, _PACKED, f"{place}-confidence"),
         "width": width,
         "height": height,
         "title": picture.title,
