@@ -11,7 +11,8 @@ from PIL import Image
 
 from bisenet.detection.finder import MIN_SCORE, Detection, Finder
 from bisenet.engines import EngineInfo, open_engine
-from bisenet.geometry.crops import Box, Crop, whole_crop
+from bisenet.geometry.boxes import Box
+from bisenet.geometry.crops import Crop, whole_crop
 from bisenet.images.decode import MAX_SIDE
 from bisenet.network.weights import resolve
 from bisenet.postprocess import upright

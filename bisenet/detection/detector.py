@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.engines import cpu
-from bisenet.geometry.crops import PADDING, Point
+from bisenet.geometry.boxes import Point, is_duplicate
+from bisenet.geometry.crops import PADDING
 from bisenet.geometry.warp import nearest
 from bisenet.network.weights import WeightsError, file_hash, weights_dir
 from bisenet.runtime.paths import WEIGHTS
@@ -31,8 +32,6 @@ STRIDE = 8
 BASE_SIDE = 64.0
 # Of the pixels' normalisation, 0..255.
 MEAN, STD = 128.0, 64.0
-# A crop nearer to a likelier one than this share of its side is the same face.
-SAME = 0.3
 
 State = Mapping[str, NDArray[np.float32]]
 # Pixels (1, H, W, 3) uint8, H and W multiples of 32, to outputs (6, H/8, W/8).
@@ -172,7 +171,7 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
         one = Candidate(
             (x, y), side, float(np.degrees(np.arctan2(sin, cos))), float(1 / (1 + np.exp(-logit)))
         )
-        if all(np.hypot(x - k.centre[0], y - k.centre[1]) > SAME * max(side, k.side) for k in kept):
+        if not is_duplicate(one, kept):
             kept.append(one)
     return kept
 

@@ -18,7 +18,7 @@ from bisenet.evaluation.label_mapping import Labelling, of_order
 from bisenet.evaluation.masks import MaskError, pair_ids
 from bisenet.evaluation.metrics import Scores
 from bisenet.evaluation.pairing import Pair, Pairing, pair_up
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import MAX_BYTES, ImageError, load_image
 from bisenet.images.folder_tree import look_below

@@ -15,10 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.affine import Rect, from_part, from_shrunk, within
-
-Box = tuple[float, float, float, float]
-Point = tuple[float, float]
+from bisenet.geometry.affine import from_part, from_shrunk
+from bisenet.geometry.boxes import Point, Rect, within
 
 # ImageNet's statistics, which the published checkpoints were trained with.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)

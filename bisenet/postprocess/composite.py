@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.affine import Rect, within
+from bisenet.geometry.boxes import Rect, within
 from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop

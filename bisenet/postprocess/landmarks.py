@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import EYES, GLASSES, MOUTH, NOSE
-from bisenet.geometry.crops import Crop, Point, square_crop
+from bisenet.geometry.boxes import Point
+from bisenet.geometry.crops import Crop, square_crop
 from bisenet.postprocess.logits import softmax
 
 # CelebA-HQ's rule: the crop's side is the larger of 4 eye distances and 3.6 times the way from

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, FACE_CLASSES, NUM_CLASSES
 from bisenet.engines import EngineInfo
-from bisenet.geometry.affine import Rect, within
-from bisenet.geometry.crops import Box, Crop, Point
+from bisenet.geometry.boxes import Box, Point, Rect, within
+from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.logits import LogitGrid, softmax
 

@@ -12,7 +12,8 @@ from skimage import data
 
 from bisenet.classes import BACKGROUND, BY_NAME
 from bisenet.detection.finder import Detection
-from bisenet.geometry.crops import Box, square_crop
+from bisenet.geometry.boxes import Box
+from bisenet.geometry.crops import square_crop
 from bisenet.images import samples
 from bisenet.measure.regions import COLUMNS, measure_regions
 from bisenet.parser import FaceParser, Parsing, _parseable

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bisenet import parse_queue
 from bisenet.dashboard.session.view_store import ViewStore
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.decode import display_name, upright_size
 from bisenet.measure.regions import measure_regions
 from bisenet.output import encode

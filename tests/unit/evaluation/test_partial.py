@@ -17,7 +17,7 @@ from bisenet.evaluation import folder
 from bisenet.evaluation.label_mapping import of_order
 from bisenet.evaluation.metrics import Scores, partly_wrong
 from bisenet.evaluation.pairing import pair_up
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.postprocess.results import Parsing
 
 HAIR, SKIN, HAT, CLOTH = (BY_NAME[n].id for n in ("hair", "skin", "hat", "cloth"))
