@@ -117,7 +117,7 @@ def _measure(
             "perimeter_px": perimeters(mask)[ids],
             "parts": runs.parts()[ids],
             "mean_color": [_hex(color) for color, _ in means],
-            "confidence": [sure for _, sure in means],
+            "confidence": [confidence for _, confidence in means],
         }
     )
     return frame[list(COLUMNS)]

@@ -148,7 +148,7 @@ class View:
         parsing = self.parsing
         faces = (*parsing.faces, *parsing.views)
         arrays: list[NDArray[Any] | None] = [
-            *(parsing.image, parsing.mask, parsing.confidence, parsing.owner),
+            *(parsing.image, parsing.mask, parsing.confidence, parsing.instance_ids),
             *(array for face in faces for array in (face.labels, face.logits)),
         ]
         files = (self.photo_jpeg, self.labels_png, self.confidence_png)
