@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.decode import (
     MAX_PIXELS,
     UNREADABLE,

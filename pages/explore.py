@@ -32,7 +32,7 @@ looked_at = viewer(
     on_box=partial(face_marks.mark, shown),
     on_dismiss=partial(face_marks.dismiss, shown),
 )
-unsure = region_detail.doubtful(view.regions)
+unsure = region_detail.low_confidence(view.regions)
 if unsure:
     st.warning(
         f"The network is unsure about: {', '.join(unsure).lower()}. Check these before you use "

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 
 
 @dataclass(frozen=True)

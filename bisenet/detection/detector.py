@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.engines import cpu
-from bisenet.geometry.crops import PADDING, Point
+from bisenet.geometry.boxes import Point, is_duplicate
+from bisenet.geometry.crops import PADDING
 from bisenet.geometry.warp import nearest
 from bisenet.network.weights import WeightsError, file_hash, weights_dir
 from bisenet.runtime.paths import WEIGHTS
@@ -31,8 +32,6 @@ STRIDE = 8
 BASE_SIDE = 64.0
 # Of the pixels' normalisation, 0..255.
 MEAN, STD = 128.0, 64.0
-# A crop nearer to a likelier one than this share of its side is the same face.
-SAME = 0.3
 
 State = Mapping[str, NDArray[np.float32]]
 # Pixels (1, H, W, 3) uint8, H and W multiples of 32, to outputs (6, H/8, W/8).
@@ -40,12 +39,12 @@ Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Proposal:
     """Where an aligned crop may lie: photo's pixels, degrees clockwise as seen, 0..1."""
 
     centre: Point
     side: float
-    turn: float
+    roll: float
     score: float
 
 
@@ -66,25 +65,25 @@ class Detector:
         except (ImportError, RuntimeError):  # not installed, or a CPU that it does not support
             self._run = _on_torch(state)
 
-    def candidates(
+    def propose(
         self, pixels: NDArray[np.uint8], side: int, least: float, limit: int = 200
-    ) -> list[Candidate]:
+    ) -> list[Proposal]:
         """Crops that may show a face in a photo ``(H, W, 3)``, likeliest first.
 
         Args:
             side: pixels of the longer side that the photo is shrunk to, a multiple of 128; a
                 smaller photo stays as it is.
             least: lowest score.
-            limit: most candidates.
+            limit: most proposals.
         """
         small = shrunk(pixels, side)
         found = decode(self._run(_padded(small, side)), least)[:limit]
         fx, fy = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
         return [
-            Candidate(
+            Proposal(
                 ((c.centre[0] + 0.5) * fx - 0.5, (c.centre[1] + 0.5) * fy - 0.5),
                 c.side * float(np.sqrt(fx * fy)),
-                c.turn,
+                c.roll,
                 c.score,
             )
             for c in found
@@ -92,16 +91,16 @@ class Detector:
         ]
 
 
-def shipped_detector() -> Detector | None:
-    """The detector that lies with the weights, or else with the code; None where there is none.
+def shipped_detector() -> Detector:
+    """The detector that lies with the weights, or else with the code.
 
     Raises:
-        WeightsError: it is damaged.
+        WeightsError: it is missing or damaged.
     """
     for folder in (weights_dir(), WEIGHTS):
         if (folder / CARD).is_file():
             return _opened(folder / CARD)
-    return None
+    raise WeightsError(f"There is no {CARD} in {weights_dir()}.")
 
 
 @lru_cache(maxsize=1)
@@ -152,7 +151,7 @@ def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return padded
 
 
-def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
+def decode(outputs: NDArray[np.float32], least: float) -> list[Proposal]:
     """Peaks of the heat as crops in the network's pixels, each place once, likeliest first.
 
     Args:
@@ -164,15 +163,15 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
     peak = (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat > bar)
     rows, columns = np.nonzero(peak)
     order = np.argsort(-heat[rows, columns], kind="stable")
-    kept: list[Candidate] = []
+    kept: list[Proposal] = []
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
         logit, dx, dy, log_side, cos, sin = outputs[:, row, column].tolist()
         x, y = ((v + 0.5) * STRIDE - 0.5 for v in (column + dx, row + dy))
         side = BASE_SIDE * float(np.exp(np.clip(log_side, -3.0, 4.0)))
-        one = Candidate(
+        one = Proposal(
             (x, y), side, float(np.degrees(np.arctan2(sin, cos))), float(1 / (1 + np.exp(-logit)))
         )
-        if all(np.hypot(x - k.centre[0], y - k.centre[1]) > SAME * max(side, k.side) for k in kept):
+        if not is_duplicate(one, kept):
             kept.append(one)
     return kept
 

@@ -34,7 +34,7 @@ def at_size(
     """
     if not same_shape(parsing.mask.shape, shape):
         raise ValueError(f"Truth is {shape}, prediction {parsing.mask.shape}.")
-    judged = parsing.owner > 0
+    judged = parsing.instance_ids > 0
     if parsing.mask.shape == shape:
         return parsing.mask, parsing.confidence, judged
     mask, confidence = labels_at(parsing.mask, parsing.confidence, shape)

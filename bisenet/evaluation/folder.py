@@ -17,7 +17,7 @@ from bisenet.data.pairing import Pair, Pairing, pair_up
 from bisenet.evaluation import runner
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
 from bisenet.evaluation.survey import split_by_ids, survey
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.folder_tree import look_below
 from bisenet.images.sources import read_path
 from bisenet.parser import FramingName

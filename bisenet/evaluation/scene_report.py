@@ -17,8 +17,7 @@ from bisenet.data.faces import FaceFile, read_face
 from bisenet.data.scenes import PlacedFace, compose
 from bisenet.data.types import Pair
 from bisenet.evaluation.metrics import Scores, confusion_matrix, iou_and_f1, mean_of
-from bisenet.geometry.boxes import iou
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box, iou
 from bisenet.parser import FaceParser, Parsing
 
 SIZES = (32, 48, 64, 96, 128, 192, 256, 384)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.viewer import current_view, select_face, select_region, viewer
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 
 st.set_page_config(page_title="Viewer test", layout="wide")
 

@@ -9,8 +9,7 @@ import streamlit as st
 
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.session.gallery import FaceRequest, View
-from bisenet.geometry.boxes import iou
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box, iou
 from bisenet.parser import Parsing
 
 # The next limits to offer where a photo holds more faces than were parsed.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bisenet import parse_queue
 from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.session.view_store import ViewStore
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.decode import display_name, upright_size
 from bisenet.measure.regions import measure_regions
 from bisenet.output import encode
@@ -139,7 +139,7 @@ class View:
         parsing = self.parsing
         faces = (*parsing.faces, *parsing.views)
         arrays: list[NDArray[Any] | None] = [
-            *(parsing.image, parsing.mask, parsing.confidence, parsing.owner),
+            *(parsing.image, parsing.mask, parsing.confidence, parsing.instance_ids),
             *(array for face in faces for array in (face.labels, face.logits)),
         ]
         held = {id(array): array.nbytes for array in arrays if array is not None}

@@ -25,7 +25,7 @@ from bisenet.dashboard.viewer.state import (
     read_view_state,
     to_message,
 )
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.decode import upright_size
 
 __all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]

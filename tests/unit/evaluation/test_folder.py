@@ -50,7 +50,9 @@ def picture(mask: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
 
 def read(pixels: NDArray[np.uint8]) -> Parsing:
     mask = pixels[..., 0].copy()
-    return Parsing(pixels, mask, np.ones(mask.shape, np.float32), (), owner=np.ones_like(mask))
+    return Parsing(
+        pixels, mask, np.ones(mask.shape, np.float32), (), instance_ids=np.ones_like(mask)
+    )
 
 
 NETWORK = EvaluatedNetwork("a", "b")

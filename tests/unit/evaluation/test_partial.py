@@ -90,7 +90,7 @@ def test_a_folder_says_how_much_lay_inside_the_crops(tmp_path: Path) -> None:
         mask[:16] = HAIR
         owner = np.zeros((64, 64), np.uint8)
         owner[:16] = 1
-        return Parsing(pixels, mask, np.ones((64, 64), np.float32), (), owner=owner)
+        return Parsing(pixels, mask, np.ones((64, 64), np.float32), (), instance_ids=owner)
 
     pairs = pair_up(["images/a.png", "masks/a.png"]).pairs
 

@@ -55,7 +55,7 @@ def reader(wrong_rows: int, fails_on: int | None = None) -> Parse:
         mask[:wrong_rows] = 0
         sure = np.ones(mask.shape, np.float32)
         owner = np.ones(mask.shape, np.uint8)
-        return then(decoded, Parsing(decoded.pixels, mask, sure, (), owner=owner))
+        return then(decoded, Parsing(decoded.pixels, mask, sure, (), instance_ids=owner))
 
     return parse
 

@@ -22,7 +22,7 @@ def parsing_of(mask: np.ndarray, confidence: float, owner: np.ndarray | None = N
         mask=mask,
         confidence=np.full(mask.shape, confidence, np.float32),
         faces=(),
-        owner=np.ones(mask.shape, np.uint8) if owner is None else owner,
+        instance_ids=np.ones(mask.shape, np.uint8) if owner is None else owner,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from bisenet.dashboard.session.gallery import make_view
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images import samples
 from bisenet.parser import FaceParser
 

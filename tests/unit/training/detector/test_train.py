@@ -92,7 +92,7 @@ def test_what_is_wanted_decodes_to_the_targets() -> None:
     for one, target in zip(found, targets, strict=True):
         assert one.centre == pytest.approx(target.centre, abs=0.01)
         assert one.side == pytest.approx(target.side, rel=1e-3)
-        assert one.turn == pytest.approx(target.roll, abs=0.01)
+        assert one.roll == pytest.approx(target.roll, abs=0.01)
 
 
 def test_what_does_not_count_is_neither_right_nor_wrong() -> None:
@@ -183,7 +183,7 @@ def test_the_command_trains_scores_and_does_not_overwrite(
     card = json.loads((out / CARD).read_text())
     assert card["licence"] == "own"
     assert "2 faces, 1 steps" in card["made"]
-    assert len(Detector(out / CARD).candidates(np.zeros((200, 300, 3), np.uint8), 128, 0.9)) == 0
+    assert len(Detector(out / CARD).propose(np.zeros((200, 300, 3), np.uint8), 128, 0.9)) == 0
     assert "faces proposed" in capsys.readouterr().out
     assert main(command) == 2
     assert "--resume" in capsys.readouterr().err
