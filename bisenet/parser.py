@@ -11,7 +11,8 @@ from PIL import Image
 
 from bisenet.detection.finder import MIN_SCORE, Detection, Finder
 from bisenet.engines import EngineInfo, open_engine
-from bisenet.geometry.crops import Box, Crop, whole_crop
+from bisenet.geometry.boxes import Box
+from bisenet.geometry.crops import Crop, whole_crop
 from bisenet.images.decode import MAX_SIDE
 from bisenet.network.weights import resolve
 from bisenet.postprocess import upright
@@ -113,18 +114,18 @@ class FaceParser:
                 "Raise the limit to parse more."
             )
             found = found[:max_faces]
-        canvas = self._parse_faces(pixels, found, boxes is not None, clock, progress)
-        if canvas is not None:
+        composite = self._parse_faces(pixels, found, boxes is not None, clock, progress)
+        if composite is not None:
             with clock.stage("upsample"):
-                faces = canvas.finished()
-            mask, confidence, owner = canvas.mask, canvas.confidence, canvas.owner
+                faces = composite.finished()
+            mask, confidence, ids = composite.mask, composite.confidence, composite.instance_ids
             views = faces
         else:
             if framing == "auto":
                 other = "other " if notices else ""
                 notices.append(f"No {other}face was found, so the whole image was parsed as it is.")
             view, confidence = self._parse_whole(pixels, clock)
-            mask, owner = view.labels, np.ones(view.shape, np.uint8)
+            mask, ids = view.labels, np.ones(view.shape, np.uint8)
             views = (view,)
             faces = views if framing == "whole" else ()
             if progress is not None:
@@ -142,7 +143,7 @@ class FaceParser:
             left_out=left_out,
             warm_up=warm_up,
             views=views,
-            owner=owner,
+            instance_ids=ids,
         )
 
     def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -176,10 +177,10 @@ class FaceParser:
         clock: Stopwatch,
         progress: Progress | None,
     ) -> Composite | None:
-        """The faces on a canvas; None where not one of them holds at full detail."""
+        """The faces' composite; None where not one of them holds at full detail."""
         if not found:
             return None
-        canvas = Composite((pixels.shape[0], pixels.shape[1]), len(found) > 1)
+        composite = Composite((pixels.shape[0], pixels.shape[1]), len(found) > 1)
         for start in range(0, len(found), BATCH):
             part = found[start : start + BATCH]
             with clock.stage("crop"):
@@ -197,10 +198,10 @@ class FaceParser:
                     if around is not None:
                         fine, far = join(fine, crop, self._calibrated(next(farther)), around)
                     if by_hand or (marks is not None and marks.score >= MIN_SCORE):
-                        canvas.paint(fine, crop, marks, far)
+                        composite.paint(fine, crop, marks, far)
             if progress is not None:
                 progress(min(start + BATCH, len(found)), len(found))
-        return canvas if canvas.faces else None
+        return composite if composite.faces else None
 
     def _calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits whose softmax is as often right as it says; the largest stays the largest."""
@@ -225,7 +226,7 @@ class FaceParser:
             id=1,
             box=(0.0, 0.0, float(width), float(height)),
             score=score,
-            turn=0.0,
+            roll=0.0,
             eyes=None,
             window=(0, 0, width, height),
             labels=mask,

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 from bisenet.images.decode import Photo
 from bisenet.measure.regions import COLUMNS, measure_regions
 from bisenet.output import encode, render

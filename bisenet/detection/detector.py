@@ -2,7 +2,7 @@
 
 Objects as points (Zhou et al., "Objects as Points", 2019): each cell of 8 x 8 pixels says how
 likely an aligned crop is centred in it, and how that crop would lie. It only proposes;
-``bisenet.detection.finder`` has the parser look at what it proposes.
+``bisenet.detection.finder`` verifies its proposals with the parser.
 ``bisenet.training.detector.train`` trains it.
 """
 
@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.engines import cpu
-from bisenet.geometry.crops import PADDING, Point
+from bisenet.geometry.boxes import Point, is_duplicate
+from bisenet.geometry.crops import PADDING
 from bisenet.geometry.warp import nearest
 from bisenet.network.weights import WeightsError, file_hash, weights_dir
 from bisenet.runtime.paths import WEIGHTS
@@ -31,8 +32,6 @@ STRIDE = 8
 BASE_SIDE = 64.0
 # Of the pixels' normalisation, 0..255.
 MEAN, STD = 128.0, 64.0
-# A crop nearer to a likelier one than this share of its side is the same face.
-SAME = 0.3
 
 State = Mapping[str, NDArray[np.float32]]
 # Pixels (1, H, W, 3) uint8, H and W multiples of 32, to outputs (6, H/8, W/8).
@@ -40,17 +39,17 @@ Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Proposal:
     """Where an aligned crop may lie: photo's pixels, degrees clockwise as seen, 0..1."""
 
     centre: Point
     side: float
-    turn: float
+    roll: float
     score: float
 
 
 class Detector:
-    """Proposes faces at any turn. Safe to share between threads.
+    """Proposes faces at any roll. Safe to share between threads.
 
     Args:
         card: the JSON that names the weights' file and its SHA-256.
@@ -66,25 +65,25 @@ class Detector:
         except (ImportError, RuntimeError):  # not installed, or a CPU that it does not support
             self._run = _on_torch(state)
 
-    def candidates(
+    def propose(
         self, pixels: NDArray[np.uint8], side: int, least: float, limit: int = 200
-    ) -> list[Candidate]:
+    ) -> list[Proposal]:
         """Crops that may show a face in a photo ``(H, W, 3)``, likeliest first.
 
         Args:
             side: pixels of the longer side that the photo is shrunk to, a multiple of 128; a
                 smaller photo stays as it is.
             least: lowest score.
-            limit: most candidates.
+            limit: most proposals.
         """
         small = shrunk(pixels, side)
         found = decode(self._run(_padded(small, side)), least)[:limit]
         fx, fy = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
         return [
-            Candidate(
+            Proposal(
                 ((c.centre[0] + 0.5) * fx - 0.5, (c.centre[1] + 0.5) * fy - 0.5),
                 c.side * float(np.sqrt(fx * fy)),
-                c.turn,
+                c.roll,
                 c.score,
             )
             for c in found
@@ -92,16 +91,16 @@ class Detector:
         ]
 
 
-def shipped_detector() -> Detector | None:
-    """The detector that lies with the weights, or else with the code; None where there is none.
+def shipped_detector() -> Detector:
+    """The detector that lies with the weights, or else with the code.
 
     Raises:
-        WeightsError: it is damaged.
+        WeightsError: it is missing or damaged.
     """
     for folder in (weights_dir(), WEIGHTS):
         if (folder / CARD).is_file():
             return _opened(folder / CARD)
-    return None
+    raise WeightsError(f"There is no {CARD} in {weights_dir()}.")
 
 
 @lru_cache(maxsize=1)
@@ -110,7 +109,7 @@ def _opened(card: Path) -> Detector:
 
 
 def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The photo with at most ``side`` pixels on its longer side, for a glance at it.
+    """The photo with at most ``side`` pixels on its longer side, for the coarse pass.
 
     Averaging every pixel of a large photo would cost more than the network does, so of a photo
     more than twice as large only some are, 16 for each that is left.
@@ -136,9 +135,9 @@ def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The shrunk photo with a rim, ``(1, H, W, 3)``, one side ``side``, the other in quarters.
+    """The shrunk photo, padded, ``(1, H, W, 3)``: one side ``side``, the other in quarters of it.
 
-    OpenVINO prepares anew for every size, which takes as long as five runs: so there are few.
+    OpenVINO prepares anew for every size, which takes as long as five runs: so sizes are few.
     """
     quarter = side // 4
     longer = small.shape[0] >= small.shape[1], small.shape[1] >= small.shape[0]
@@ -152,27 +151,27 @@ def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return padded
 
 
-def decode(outputs: NDArray[np.float32], least: float) -> list[Candidate]:
+def decode(outputs: NDArray[np.float32], least: float) -> list[Proposal]:
     """Peaks of the heat as crops in the network's pixels, each place once, likeliest first.
 
     Args:
         outputs: ``(6, h, w)``: heat as a logit, offset x and y in cells, logarithm of the side,
-            cosine and sine of the turn.
+            cosine and sine of the roll.
     """
     heat = outputs[0]
     bar = float(np.log(least / (1 - least)))
     peak = (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat > bar)
     rows, columns = np.nonzero(peak)
     order = np.argsort(-heat[rows, columns], kind="stable")
-    kept: list[Candidate] = []
+    kept: list[Proposal] = []
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
         logit, dx, dy, log_side, cos, sin = outputs[:, row, column].tolist()
         x, y = ((v + 0.5) * STRIDE - 0.5 for v in (column + dx, row + dy))
         side = BASE_SIDE * float(np.exp(np.clip(log_side, -3.0, 4.0)))
-        one = Candidate(
+        one = Proposal(
             (x, y), side, float(np.degrees(np.arctan2(sin, cos))), float(1 / (1 + np.exp(-logit)))
         )
-        if all(np.hypot(x - k.centre[0], y - k.centre[1]) > SAME * max(side, k.side) for k in kept):
+        if not is_duplicate(one, kept):
             kept.append(one)
     return kept
 

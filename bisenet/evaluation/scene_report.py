@@ -17,7 +17,7 @@ from bisenet.data.faces import FaceFile, read_face
 from bisenet.data.scenes import PlacedFace, compose
 from bisenet.data.types import Pair
 from bisenet.evaluation.metrics import Scores, confusion_matrix, iou_and_f1, mean_of
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box, iou
 from bisenet.parser import FaceParser, Parsing
 
 SIZES = (32, 48, 64, 96, 128, 192, 256, 384)
@@ -142,16 +142,6 @@ def match(found: Sequence[Box], faces: Sequence[PlacedFace]) -> list[int | None]
             result[j] = i
             used.add(i)
     return result
-
-
-def iou(first: Box, second: Box) -> float:
-    """Intersection over union of two boxes ``x0, y0, x1, y1``."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (first, second)]
-    return width * height / (sum(areas) - width * height)
 
 
 def _settings() -> list[_Setting]:

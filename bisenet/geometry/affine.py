@@ -1,18 +1,9 @@
-"""Rectangles of a photo, and matrices ``(2, 3)`` from its pixels to somewhere else."""
+"""Matrices ``(2, 3)`` from a photo's pixels to somewhere else."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-# x, y, width, height.
-Rect = tuple[int, int, int, int]
-
-
-def within(rect: Rect) -> tuple[slice, slice]:
-    """The rows and columns of a rectangle, to index an array ``(H, W, ...)`` with."""
-    x, y, width, height = rect
-    return slice(y, y + height), slice(x, x + width)
 
 
 def from_part(matrix: NDArray[np.float64], origin: tuple[float, float]) -> NDArray[np.float64]:

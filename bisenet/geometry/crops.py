@@ -15,10 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.affine import Rect, from_part, from_shrunk, within
-
-Box = tuple[float, float, float, float]
-Point = tuple[float, float]
+from bisenet.geometry.affine import from_part, from_shrunk
+from bisenet.geometry.boxes import Point, Rect, within
 
 # ImageNet's statistics, which the published checkpoints were trained with.
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -66,8 +64,8 @@ class Crop:
         return self.size / self.scale
 
     @property
-    def turn(self) -> float:
-        """How far the square lies turned in the photo, degrees clockwise as seen, -180..180."""
+    def roll(self) -> float:
+        """How far the square is rotated in the photo, degrees clockwise as seen, -180..180."""
         across = self.inverse[:, 0]
         return float(np.degrees(np.arctan2(across[1], across[0])))
 
@@ -196,15 +194,15 @@ def whole_crop(height: int, width: int, size: int) -> Crop:
     return Crop(matrix, size, (height, width), (x, y, inner_width, inner_height))
 
 
-def square_crop(centre: Point, side: float, turn: float, size: int, shape: tuple[int, int]) -> Crop:
-    """A square of the photo, ``side`` pixels wide, turned clockwise by ``turn`` degrees.
+def square_crop(centre: Point, side: float, roll: float, size: int, shape: tuple[int, int]) -> Crop:
+    """A square of the photo, ``side`` pixels wide, rotated clockwise by ``roll`` degrees.
 
     Args:
         centre: x, y in the photo's pixels.
         size: pixels of the crop.
         shape: the photo's height and width.
     """
-    scale, angle = size / side, np.deg2rad(turn)
+    scale, angle = size / side, np.deg2rad(roll)
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
     linear = np.array([[cos, sin], [-sin, cos]])
     offset = (size - 1) / 2 - linear @ np.array(centre)

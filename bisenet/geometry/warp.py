@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.affine import Rect, from_part, within
+from bisenet.geometry.affine import from_part
+from bisenet.geometry.boxes import Rect, within
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 # The most rows or columns that OpenCV is given at a time.

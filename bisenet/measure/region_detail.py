@@ -1,4 +1,4 @@
-"""One region in the hand: shown alone, its colours, and how sure the network is about it."""
+"""One region: cut out, its colours, its confidence and its boundary entropy."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
 from bisenet.classes import BACKGROUND
-from bisenet.geometry.affine import Rect
+from bisenet.geometry.boxes import PixelBox
 from bisenet.parser import Parsing
 
 Backdrop = Literal["transparent", "plain", "context"]
 
-# Below this mean probability a region's shape is a guess as often as not along its edge.
-DOUBT_BELOW = 0.65
-SMALL_FACE_PX = 64
+# Below this mean probability a region's boundary is as often wrong as right.
+LOW_CONFIDENCE = 0.65
 
 
-def region_box(region: NDArray[np.bool_], margin: float = 0.15) -> Rect:
-    """The rectangle around a region ``(H, W)`` with a margin: x0, y0, x1, y1, inside the photo.
+def region_box(region: NDArray[np.bool_], margin: float = 0.15) -> PixelBox:
+    """The box around a region ``(H, W)`` with a margin, inside the photo.
 
     Raises:
         ValueError: the region is empty.
@@ -87,7 +86,7 @@ def color_histogram(parsing: Parsing, class_id: int, bins: int = 32) -> pd.DataF
 
 
 def confidence_histogram(parsing: Parsing, class_id: int, bins: int = 20) -> pd.DataFrame:
-    """How sure the network is inside a region.
+    """Distribution of the confidence inside a region.
 
     Returns:
         ``bins`` rows: ``confidence`` (middle of the bin, 0..1) and ``share`` of the pixels.
@@ -117,7 +116,7 @@ def heat_map(
     return values[::step, ::step]
 
 
-def doubtful(regions: pd.DataFrame) -> list[str]:
-    """Titles of the regions whose mean confidence is low, least sure first; background aside."""
-    rows = regions[(regions["confidence"] < DOUBT_BELOW) & (regions["class_id"] != BACKGROUND)]
+def low_confidence(regions: pd.DataFrame) -> list[str]:
+    """Titles of the regions whose mean confidence is low, lowest first; without background."""
+    rows = regions[(regions["confidence"] < LOW_CONFIDENCE) & (regions["class_id"] != BACKGROUND)]
     return rows.sort_values("confidence")["region"].tolist()

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
-from bisenet.geometry.affine import within
+from bisenet.geometry.boxes import within
 from bisenet.parser import Parsing
 
 # Column to what it means and its unit, in the order of the table.
@@ -117,7 +117,7 @@ def _measure(
             "perimeter_px": perimeters(mask)[ids],
             "parts": runs.parts()[ids],
             "mean_color": [_hex(color) for color, _ in means],
-            "confidence": [sure for _, sure in means],
+            "confidence": [confidence for _, confidence in means],
         }
     )
     return frame[list(COLUMNS)]
@@ -217,12 +217,6 @@ def perimeters(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
         class_id * len(_STEP_OF_CODE) + code, minlength=NUM_CLASSES * len(_STEP_OF_CODE)
     )
     return codes.reshape(NUM_CLASSES, -1) @ _STEP_OF_CODE
-
-
-def count_parts(region: NDArray[np.bool_]) -> int:
-    """Number of 8-connected parts of a region ``(H, W)``."""
-    labels, _ = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
-    return int(labels) - 1
 
 
 def _means(

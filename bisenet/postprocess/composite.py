@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.affine import Rect, within
+from bisenet.geometry.boxes import Rect, within
 from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop
@@ -34,7 +34,7 @@ class Composite:
     several: bool
     mask: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     confidence: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    owner: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    instance_ids: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     claim: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     faces: list[Face] = field(default_factory=list)
 
@@ -61,8 +61,8 @@ class Composite:
                 id=len(self.faces) + 1,
                 box=face_extent(logits, crop),
                 score=0.0,
-                # At full detail the parts are told more exactly than when the crop was framed.
-                turn=crop.turn if marks is None else face_crop(marks, 1, crop.shape).turn,
+                # At full detail the landmarks are more exact than when the crop was framed.
+                roll=crop.roll if marks is None else face_crop(marks, 1, crop.shape).roll,
                 eyes=marks.eyes if marks is not None and marks.both_eyes else None,
                 window=layer.window,
                 labels=layer.labels,
@@ -76,10 +76,10 @@ class Composite:
     def _begin(self, layer: _Layer) -> None:
         """The first face needs no comparing, so the planes of a large portrait are not copied."""
         if not layer.take.all():
-            np.copyto(layer.sure, 1.0, where=~layer.take)
+            np.copyto(layer.confidence, 1.0, where=~layer.take)
         self.mask = spread(layer.labels, layer.window, self.shape)
-        self.confidence = spread(layer.sure, layer.window, self.shape, beyond=1.0)
-        self.owner = spread(layer.take.astype(np.uint8), layer.window, self.shape)
+        self.confidence = spread(layer.confidence, layer.window, self.shape, beyond=1.0)
+        self.instance_ids = spread(layer.take.astype(np.uint8), layer.window, self.shape)
         if self.several:
             claim = np.where(layer.take, layer.claim, 0).astype(np.uint8)
             self.claim = spread(claim, layer.window, self.shape)
@@ -89,16 +89,18 @@ class Composite:
         take = layer.take & (layer.claim > self.claim[here])
         np.copyto(self.claim[here], layer.claim, where=take)
         np.copyto(self.mask[here], layer.labels, where=take)
-        np.copyto(self.confidence[here], layer.sure, where=take)
-        np.copyto(self.owner[here], np.uint8(len(self.faces) + 1), where=take)
+        np.copyto(self.confidence[here], layer.confidence, where=take)
+        np.copyto(self.instance_ids[here], np.uint8(len(self.faces) + 1), where=take)
 
     def finished(self) -> tuple[Face, ...]:
         """The faces, each with the pixels that it kept and its mean confidence over them."""
         if len(self.faces) == 1:  # it kept all, and a large portrait's labels need no copying
             (face,) = self.faces
-            sure = self.confidence[within(face.window)]
-            return (replace(face, score=head_confidence(face.labels, sure)),)
-        return tuple(own_labels(f, self.mask, self.confidence, self.owner) for f in self.faces)
+            confidence = self.confidence[within(face.window)]
+            return (replace(face, score=head_confidence(face.labels, confidence)),)
+        return tuple(
+            own_labels(f, self.mask, self.confidence, self.instance_ids) for f in self.faces
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +110,14 @@ class _Layer:
     Attributes:
         labels: ``(h, w)``, background where no view reaches.
         take: ``(h, w)``, where it does.
-        sure: the winning class's probability, ``(h, w)``.
+        confidence: the winning class's probability, ``(h, w)``.
         claim: how strongly the face holds a pixel, 0..255, ``(h, w)``; empty where none disputes.
     """
 
     window: Rect
     labels: NDArray[np.uint8]
     take: NDArray[np.bool_]
-    sure: NDArray[np.float32]
+    confidence: NDArray[np.float32]
     claim: NDArray[np.uint8]
 
     @classmethod
@@ -129,11 +131,11 @@ class _Layer:
         far = cls._of_view(seen, wide.crop, WIDE_CLAIM if disputed else None)
         x, y, width, height = near.window
         here = within((x - far.window[0], y - far.window[1], width, height))
-        pairs = [(far.labels, near.labels), (far.sure, near.sure), (far.take, near.take)]
+        np.copyto(far.labels[here], near.labels, where=near.take)
+        np.copyto(far.confidence[here], near.confidence, where=near.take)
         if disputed:
-            pairs.append((far.claim, near.claim))
-        for below, above in pairs:
-            np.copyto(below[here], above, where=near.take)
+            np.copyto(far.claim[here], near.claim, where=near.take)
+        far.take[here] |= near.take
         return far
 
     @classmethod
@@ -142,14 +144,16 @@ class _Layer:
     ) -> _Layer:
         logit_grid = LogitGrid(logits, crop.size)
         labels, take = resample.label_window(logit_grid, crop.matrix, crop.window)
-        sure = resample.warp_plane(logit_grid.confidence, logit_grid, crop.matrix, crop.window)
+        confidence = resample.warp_plane(
+            logit_grid.confidence, logit_grid, crop.matrix, crop.window
+        )
         claim = np.zeros((0, 0), np.uint8)
         if claims is not None:
             plane = logit_grid.confidence * _middle_weight(logit_grid.samples)
             held = resample.warp_plane(plane, logit_grid, crop.matrix, crop.window)
             least, most = claims
             claim = np.round(least + held * (most - least)).astype(np.uint8)
-        return cls(crop.window, labels, take, sure, claim)
+        return cls(crop.window, labels, take, confidence, claim)
 
 
 def _middle_weight(n: int) -> NDArray[np.float32]:

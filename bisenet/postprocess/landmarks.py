@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import EYES, GLASSES, MOUTH, NOSE
-from bisenet.geometry.crops import Crop, Point, square_crop
+from bisenet.geometry.boxes import Point
+from bisenet.geometry.crops import Crop, square_crop
 from bisenet.postprocess.logits import softmax
 
 # CelebA-HQ's rule: the crop's side is the larger of 4 eye distances and 3.6 times the way from
@@ -24,12 +25,12 @@ REACH = 0.36
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Parts of a face in the photo's pixels, and how sure the network is of them.
+    """Parts of a face in the photo's pixels, and the network's confidence in them.
 
     Attributes:
         eyes: the eye on the picture's left and the one on its right; the same point twice where
-            only one, or only glasses, can be told.
-        both_eyes: whether the two were told apart.
+            only one, or only glasses, are detected.
+        both_eyes: whether both were detected.
         mouth: centre of the lips.
         score: 0..1; 0 where the arrangement is no face.
     """
@@ -66,21 +67,24 @@ def find_landmarks(
     nose, mouth = _centroid(p[NOSE] * near), _centroid(p[list(MOUTH)].sum(0) * near)
     if nose is None or mouth is None:
         return None
-    told = [eye for eye in left_right if eye is not None]
-    if len(told) == 2 and np.hypot(*(told[0][0] - told[1][0])) * step < 0.08 * crop.size:
-        told = [max(told, key=lambda eye: eye[1])]
-    if len(told) < 2 and glasses is not None:
-        told = [glasses]
-    if not told:
+    detected = [eye for eye in left_right if eye is not None]
+    if (
+        len(detected) == 2
+        and np.hypot(*(detected[0][0] - detected[1][0])) * step < 0.08 * crop.size
+    ):
+        detected = [max(detected, key=lambda eye: eye[1])]
+    if len(detected) < 2 and glasses is not None:
+        detected = [glasses]
+    if not detected:
         return None
-    told.sort(key=lambda eye: float(eye[0][0]))
-    first, last = told[0], told[-1]
-    sure = [max(eye[1] for eye in told), nose[1], mouth[1]]
+    detected.sort(key=lambda eye: float(eye[0][0]))
+    first, last = detected[0], detected[-1]
+    peaks = [max(eye[1] for eye in detected), nose[1], mouth[1]]
     fits = _is_face((first[0] + last[0]) / 2, last[0] - first[0], nose[0], mouth[0], grid)
-    score = float(np.prod(sure) ** (1 / 3)) if fits else 0.0
+    score = float(np.prod(peaks) ** (1 / 3)) if fits else 0.0
     points = crop.to_photo(np.stack([first[0], last[0], mouth[0]]) * step)
     left, right, lips = ((float(x), float(y)) for x, y in points)
-    return Landmarks((left, right), len(told) == 2, lips, score)
+    return Landmarks((left, right), len(detected) == 2, lips, score)
 
 
 def face_crop(marks: Landmarks, size: int, shape: tuple[int, int]) -> Crop:
@@ -93,14 +97,14 @@ def face_crop(marks: Landmarks, size: int, shape: tuple[int, int]) -> Crop:
     across, down = right - left, mouth - eyes
     upright = np.array([down[1], -down[0]])
     direction = across + upright
-    turn = float(np.degrees(np.arctan2(direction[1], direction[0])))
+    roll = float(np.degrees(np.arctan2(direction[1], direction[0])))
     side = max(SIDE_BY_EYES * np.hypot(*across), SIDE_BY_MOUTH * np.hypot(*down), 1.0)
     x, y = eyes + CENTRE * down
-    return square_crop((float(x), float(y)), float(side), turn, size, shape)
+    return square_crop((float(x), float(y)), float(side), roll, size, shape)
 
 
 def _centroid(p: NDArray[np.float32]) -> tuple[NDArray[np.float64], float] | None:
-    """Where a part is on the grid (x, y), and the probability at its surest point."""
+    """Where a part is on the grid (x, y), and the probability at its peak."""
     peak = float(p.max())
     if peak < 0.12:
         return None

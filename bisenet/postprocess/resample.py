@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.affine import Rect, from_part, from_shrunk
+from bisenet.geometry.affine import from_part, from_shrunk
+from bisenet.geometry.boxes import Rect
 from bisenet.geometry.crops import Crop
 from bisenet.geometry.warp import warp
 from bisenet.postprocess.boundaries import MIXED

@@ -1,4 +1,4 @@
-"""What a parse yields: the photo's labels, how sure they are, and its faces."""
+"""What a parse yields: the photo's labels, their confidence, and its faces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, FACE_CLASSES, NUM_CLASSES
 from bisenet.engines import EngineInfo
-from bisenet.geometry.affine import Rect, within
-from bisenet.geometry.crops import Box, Crop, Point
+from bisenet.geometry.boxes import Box, Point, Rect, within
+from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.logits import LogitGrid, softmax
 from bisenet.postprocess.wide_view import WideView
@@ -34,7 +34,7 @@ class Face:
         id: its number in the photo, from 1; the largest face is 1.
         box: where it lies from hairline to chin, in the photo's pixels: x0, y0, x1, y1.
         score: mean confidence over the pixels that are not background, 0..1.
-        turn: how far the head leans, degrees clockwise as seen, -180..180.
+        roll: how far the head leans, degrees clockwise as seen, -180..180.
         eyes: the eye on the picture's left and the one on its right (x, y), where both show.
         window: the rectangle of the photo that its views cover: x, y, width, height.
         labels: ``(height, width)`` uint8, this face's class ids in that window. Pixels that
@@ -48,7 +48,7 @@ class Face:
     id: int
     box: Box
     score: float
-    turn: float
+    roll: float
     eyes: tuple[Point, Point] | None
     window: Rect
     labels: NDArray[np.uint8] = field(repr=False)
@@ -56,6 +56,11 @@ class Face:
     crop: Crop = field(repr=False)
     logits: NDArray[np.float16] = field(repr=False)
     wide: WideView | None = field(default=None, repr=False)
+
+    @property
+    def turn(self) -> float:
+        """``roll`` under its earlier name, for one release."""
+        return self.roll
 
     @property
     def mask(self) -> NDArray[np.uint8]:
@@ -84,7 +89,7 @@ class Parsing:
         left_out: how many faces were found beyond the most that may be parsed.
         warm_up: whether it was the parser's first, which also pays for memory and kernels.
         views: what the network saw: the faces, or the whole image as one where there are none.
-        owner: ``(H, W)`` uint8, the id of the view that each pixel's label comes from; 0 beyond.
+        instance_ids: ``(H, W)`` uint8, the id of the view that labels each pixel; 0 beyond.
     """
 
     image: NDArray[np.uint8] = field(repr=False)
@@ -98,12 +103,19 @@ class Parsing:
     left_out: int = 0
     warm_up: bool = False
     views: tuple[Face, ...] = field(default=(), repr=False)
-    owner: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8), repr=False)
+    instance_ids: NDArray[np.uint8] = field(
+        default_factory=lambda: np.zeros((0, 0), np.uint8), repr=False
+    )
+
+    @property
+    def owner(self) -> NDArray[np.uint8]:
+        """``instance_ids`` under their earlier name, for one release."""
+        return self.instance_ids
 
     @property
     def covered(self) -> NDArray[np.bool_]:
         """Where a view decided, ``(H, W)``; elsewhere the mask's 0 means nothing."""
-        return self.owner > 0
+        return self.instance_ids > 0
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -120,7 +132,7 @@ class Parsing:
         return self._composite(lambda p: p[class_id], beyond)
 
     def entropy(self) -> NDArray[np.float32]:
-        """How unsure the network is, bits a pixel, ``(H, W)``: 0 is certain, 4.25 is no idea."""
+        """Entropy of the probabilities, bits a pixel, ``(H, W)``: 0 is certain, 4.25 is no idea."""
 
         def bits(p: NDArray[np.float32]) -> NDArray[np.float32]:
             p = np.clip(p, 1e-7, 1.0)
@@ -132,7 +144,7 @@ class Parsing:
         """A plane of every view's probabilities, each where its view decides, ``(H, W)``."""
         result = np.full(self.mask.shape, beyond, np.float32)
         for view in self.views:
-            own = self.owner == view.id
+            own = self.instance_ids == view.id
             fine = LogitGrid(view.logits.astype(np.float32), view.crop.size)
             if view.wide is not None:
                 wide = LogitGrid(view.wide.logits.astype(np.float32), view.wide.crop.size)
@@ -170,11 +182,11 @@ def own_labels(
     face: Face,
     mask: NDArray[np.uint8],
     confidence: NDArray[np.float32],
-    owner: NDArray[np.uint8],
+    instance_ids: NDArray[np.uint8],
 ) -> Face:
     """A face with the pixels that it kept in the composite, and its score over them."""
     here = within(face.window)
-    labels = np.where(owner[here] == face.id, mask[here], BACKGROUND).astype(np.uint8)
+    labels = np.where(instance_ids[here] == face.id, mask[here], BACKGROUND).astype(np.uint8)
     score = head_confidence(labels, confidence[here])
     return dataclasses.replace(face, labels=labels, score=score)
 
@@ -182,7 +194,7 @@ def own_labels(
 def head_confidence(labels: NDArray[np.uint8], confidence: NDArray[np.float32]) -> float:
     """Mean confidence over the pixels ``(H, W)`` that are not background; 0 where all are.
 
-    Of a large photo, every so many rows tell it to a thousandth.
+    Of a large photo, every so many rows give it to a thousandth.
     """
     every = np.s_[:: max(1, len(labels) // SCORED_ROWS)]
     # The background's id is 0, so labels serve as OpenCV's mask.

@@ -1,7 +1,7 @@
 """Labels and confidence of a whole photo that lies upright in the crop: the quick way.
 
-A cell of the logit grid then is a rectangle of the photo's pixels, so the labels are set rectangle by
-rectangle, and confidence is read where the photo is coarse and enlarged.
+A cell of the logit grid then is a rectangle of the photo's pixels, so the labels are set rectangle
+by rectangle, and confidence is read at half the crop's resolution and enlarged.
 """
 
 from __future__ import annotations

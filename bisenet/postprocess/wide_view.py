@@ -78,9 +78,10 @@ def join(
     continued = _continued(wide, position)
     axis = np.abs(np.linspace(-1, 1, grid, dtype=np.float32))
     inward = 1 - np.maximum(axis[:, None], axis)
-    share = np.clip(inward / RAMP, 0, 1)
+    share = np.asarray(np.clip(inward / RAMP, 0, 1), np.float32)
     view = WideView(around, continued.astype(np.float16))
-    return share * fine + (1 - share) * _read(continued, position), view
+    joined = share * fine + (1 - share) * _read(continued, position)
+    return joined.astype(np.float32), view
 
 
 def _continued(wide: NDArray[np.float32], position: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -106,17 +107,13 @@ def _positions(crop: Crop, grid: int, around: Crop, samples: int) -> NDArray[np.
     xs, ys = np.meshgrid(axis, axis)
     points = _to_crop(around, crop.to_photo(np.stack([xs.ravel(), ys.ravel()], 1)))
     points /= (around.size - 1) / (samples - 1)
-    return np.asarray(points.T.reshape(2, grid, grid), np.float32)
+    return np.asarray(points.clip(0, samples - 1).T.reshape(2, grid, grid), np.float32)
 
 
 def _read(logits: NDArray[np.float32], position: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bilinear interpolation of ``(C, g, g)`` at positions ``(2, h, w)``: ``(C, h, w)``."""
-    return np.stack(
-        [
-            cv2.remap(plane, *position, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for plane in logits
-        ]
-    )
+    x, y = position
+    return np.stack([cv2.remap(plane, x, y, cv2.INTER_LINEAR) for plane in logits])
 
 
 def _to_crop(crop: Crop, points: NDArray[np.float64]) -> NDArray[np.float64]:

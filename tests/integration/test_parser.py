@@ -12,7 +12,8 @@ from skimage import data
 
 from bisenet.classes import BACKGROUND, BY_NAME
 from bisenet.detection.finder import Detection
-from bisenet.geometry.crops import Box, square_crop
+from bisenet.geometry.boxes import Box
+from bisenet.geometry.crops import square_crop
 from bisenet.images import samples
 from bisenet.measure.regions import COLUMNS, measure_regions
 from bisenet.parser import FaceParser, Parsing, _parseable
@@ -52,7 +53,7 @@ def test_a_face_is_found_in_the_whole_picture(alone: Parsing) -> None:
     assert face.eyes is not None
     for eye, wanted in zip(face.eyes, EYES, strict=True):
         assert eye == pytest.approx(wanted, abs=4)
-    assert face.turn == pytest.approx(3, abs=6)
+    assert face.roll == pytest.approx(3, abs=6)
     x0, y0, x1, y1 = face.box
     assert x0 < 200 < 250 < x1
     assert y0 < 95 < 170 < y1
@@ -67,7 +68,7 @@ def test_eyes_are_labelled_where_they_are(alone: Parsing) -> None:
 
 
 def test_beyond_the_crop_is_background(alone: Parsing) -> None:
-    beyond = alone.owner == 0
+    beyond = alone.instance_ids == 0
     assert beyond.any()
     assert (alone.mask[beyond] == BACKGROUND).all()
     assert (alone.confidence[beyond] == 1).all()
@@ -82,7 +83,7 @@ def test_three_faces_are_three_faces(group: Parsing) -> None:
     centres = sorted(round(face.crop.centre[0] / 10) for face in group.faces)
     assert centres == pytest.approx([19, 50, 77], abs=3)
     leaning = max(group.faces, key=lambda face: face.crop.centre[0])
-    assert leaning.turn == pytest.approx(20, abs=7)
+    assert leaning.roll == pytest.approx(20, abs=7)
 
 
 def test_the_composite_is_made_of_the_faces(group: Parsing) -> None:
@@ -219,6 +220,6 @@ def test_a_temperature_changes_confidence_and_no_label(
             patch.setattr(parser, "weights", dataclasses.replace(parser.weights, temperature=1.0))
             plain = parser.parse(portrait, framing=framing)
         assert (calibrated.mask == plain.mask).all()
-        seen = plain.owner > 0
+        seen = plain.instance_ids > 0
         assert (calibrated.confidence[seen] <= plain.confidence[seen] + 0.01).all()
         assert calibrated.confidence[seen].mean() < plain.confidence[seen].mean() - 0.002

@@ -9,7 +9,7 @@ import streamlit as st
 
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.session.gallery import FaceRequest, View
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box, iou
 from bisenet.parser import Parsing
 
 # The next limits to offer where a photo holds more faces than were parsed.
@@ -44,7 +44,7 @@ def mark(shown: Shown, box: Box) -> None:
     """
     x0, y0, x1, y1 = (value / shown.scale for value in box)
     marked = (x0, y0, x1, y1)
-    others = [face for face in shown.boxes.values() if _overlap(face, marked) < SAME_FACE]
+    others = [face for face in shown.boxes.values() if iou(face, marked) < SAME_FACE]
     _ask((*others, marked))
 
 
@@ -56,38 +56,29 @@ def dismiss(shown: Shown, face_id: int) -> None:
 def offers(parsing: Parsing) -> None:
     """Buttons that undo what was boxed or dismissed, and that raise the limit of faces."""
     photo_id = shell.current_id()
-    wish = shell.gallery().wish(photo_id)
-    limit = next((n for n in LIMITS if n > wish.max_faces), None)
+    request = shell.gallery().face_request(photo_id)
+    limit = next((n for n in LIMITS if n > request.max_faces), None)
     if parsing.left_out and limit:
         st.button(
             f"Parse up to {limit} faces",
             icon=":material/groups:",
             key="more_faces",
-            on_click=shell.gallery().set_wish,
-            args=(photo_id, replace(wish, max_faces=limit)),
+            on_click=shell.gallery().request_faces,
+            args=(photo_id, replace(request, max_faces=limit)),
         )
-    if wish.boxes is not None:
+    if request.boxes is not None:
         st.button(
             "Find faces again",
             icon=":material/restart_alt:",
             type="tertiary",
             key="find_faces_again",
             help="Forgets the faces that were marked and dismissed by hand in this photo.",
-            on_click=shell.gallery().set_wish,
-            args=(photo_id, replace(wish, boxes=None)),
+            on_click=shell.gallery().request_faces,
+            args=(photo_id, replace(request, boxes=None)),
         )
 
 
 def _ask(boxes: tuple[Box, ...]) -> None:
     photo_id = shell.current_id()
-    limit = max(shell.gallery().wish(photo_id).max_faces, len(boxes))
-    shell.gallery().set_wish(photo_id, FaceRequest(boxes, min(limit, LIMITS[-1])))
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(0.0, width) * max(0.0, height)
-    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b)]
-    return shared / max(sum(areas) - shared, 1e-9)
+    limit = max(shell.gallery().face_request(photo_id).max_faces, len(boxes))
+    shell.gallery().request_faces(photo_id, FaceRequest(boxes, min(limit, LIMITS[-1])))

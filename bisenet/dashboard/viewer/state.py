@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, Literal, cast
 
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
-from bisenet.geometry.crops import Box
+from bisenet.geometry.boxes import Box
 
 Mode = Literal["fill", "outline", "both"]
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
 from bisenet.data.faces import find_faces, read_face
-from bisenet.detection.detector import CARD, MEAN, STD, Candidate, Detector
+from bisenet.detection.detector import CARD, MEAN, STD, Detector, Proposal
 from bisenet.network.detector import DetectorNet, folded
 from bisenet.network.weights import file_hash
 from bisenet.runtime.atomic import write_atomically, write_json
@@ -179,7 +179,7 @@ def score(
     faces = found = false = 0
     for number in range(scenes):
         image, targets = maker.scene(np.random.default_rng((number, 11)), size)
-        seen = detector.candidates(image, size, least)
+        seen = detector.propose(image, size, least)
         counted = [t for t in targets if t.counts]
         faces += len(counted)
         found += sum(any(_meets(c, t) for c in seen) for t in counted)
@@ -187,6 +187,6 @@ def score(
     return DetectorScore(scenes, faces, found / max(1, faces), false / scenes)
 
 
-def _meets(candidate: Candidate, target: Target) -> bool:
-    away = np.hypot(candidate.centre[0] - target.centre[0], candidate.centre[1] - target.centre[1])
-    return bool(away < 0.3 * target.side and 0.6 < candidate.side / target.side < 1.6)
+def _meets(proposal: Proposal, target: Target) -> bool:
+    away = np.hypot(proposal.centre[0] - target.centre[0], proposal.centre[1] - target.centre[1])
+    return bool(away < 0.3 * target.side and 0.6 < proposal.side / target.side < 1.6)

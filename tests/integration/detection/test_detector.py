@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet.detection import detector as detector_module
-from bisenet.detection.detector import CARD, Candidate, Detector, decode, shipped_detector, shrunk
+from bisenet.detection.detector import CARD, Detector, Proposal, decode, shipped_detector, shrunk
 from bisenet.images import samples
 from bisenet.network import weights
 
@@ -45,7 +45,7 @@ def test_a_peak_becomes_a_crop() -> None:
     (one,) = decode(outputs, 0.2)
     assert one.centre == pytest.approx((9.75 * 8 - 0.5, 4.0 * 8 - 0.5))
     assert one.side == pytest.approx(128)
-    assert one.turn == pytest.approx(-50)
+    assert one.roll == pytest.approx(-50)
     assert one.score == pytest.approx(1 / (1 + np.exp(-2)))
 
 
@@ -81,8 +81,8 @@ def test_a_glance_keeps_proportions_and_place(height: int, width: int) -> None:
         assert (rows * light).sum() / light.sum() == pytest.approx(spot[1] * scale, abs=1)
 
 
-def _surest(detector: Detector, picture: Image.Image) -> Candidate:
-    return detector.candidates(np.asarray(picture), 384, 0.2)[0]
+def _surest(detector: Detector, picture: Image.Image) -> Proposal:
+    return detector.propose(np.asarray(picture), 384, 0.2)[0]
 
 
 @pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
@@ -99,7 +99,7 @@ def test_its_turn_is_told(detector: Detector, turn: int) -> None:
     one = _surest(
         detector, samples.astronaut().rotate(-turn, Image.Resampling.BICUBIC, expand=True)
     )
-    assert (one.turn - turn + 180) % 360 - 180 == pytest.approx(0, abs=30)
+    assert (one.roll - turn + 180) % 360 - 180 == pytest.approx(0, abs=30)
 
 
 def test_a_face_that_fills_the_picture_is_proposed(detector: Detector) -> None:
@@ -114,7 +114,7 @@ def test_nothing_is_likely_where_nothing_is(detector: Detector) -> None:
         np.full((40, 900, 3), 200, np.uint8),
         np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8),
     ):
-        assert detector.candidates(picture, 384, 0.5) == []
+        assert detector.propose(picture, 384, 0.5) == []
 
 
 def test_torch_and_openvino_say_the_same(detector: Detector) -> None:
@@ -133,12 +133,12 @@ def test_torch_and_openvino_say_the_same(detector: Detector) -> None:
 
 def test_threads_do_not_mix_up_their_photos(detector: Detector) -> None:
     pictures = [np.roll(np.asarray(samples.astronaut()), 40 * i, axis=1).copy() for i in range(6)]
-    alone = [detector.candidates(p, 384, 0.3) for p in pictures]
-    together: list[list[Candidate]] = [[] for _ in pictures]
+    alone = [detector.propose(p, 384, 0.3) for p in pictures]
+    together: list[list[Proposal]] = [[] for _ in pictures]
 
     def work(number: int) -> None:
         for _ in range(3):
-            together[number] = detector.candidates(pictures[number], 384, 0.3)
+            together[number] = detector.propose(pictures[number], 384, 0.3)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(len(pictures))]
     for thread in threads:
@@ -184,7 +184,7 @@ def test_finding_needs_no_torch() -> None:
     code = (
         "import sys; import numpy as np; from bisenet.images import samples;"
         "from bisenet.detection.detector import shipped_detector;"
-        "found = shipped_detector().candidates(np.asarray(samples.astronaut()), 384, 0.5);"
+        "found = shipped_detector().propose(np.asarray(samples.astronaut()), 384, 0.5);"
         "print(len(found) > 0, 'torch' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

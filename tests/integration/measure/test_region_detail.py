@@ -68,4 +68,4 @@ def test_doubt_names_the_unsure_regions_least_sure_first(parsing: Parsing) -> No
     regions.loc[regions["name"] == "hair", "confidence"] = 0.6
     regions.loc[regions["name"] == "neck", "confidence"] = 0.4
     regions.loc[regions["name"] == "background", "confidence"] = 0.1
-    assert region_detail.doubtful(regions) == ["Neck", "Hair"]
+    assert region_detail.low_confidence(regions) == ["Neck", "Hair"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skimage.measure import label, regionprops_table
 
 from bisenet.classes import BY_NAME, NUM_CLASSES
-from bisenet.measure.regions import COLUMNS, Runs, count_parts, measure_regions, perimeters
+from bisenet.measure.regions import COLUMNS, Runs, measure_regions, perimeters
 from bisenet.parser import Parsing
 
 SKIN, NOSE, CLOTH = BY_NAME["skin"].id, BY_NAME["nose"].id, BY_NAME["cloth"].id
@@ -73,12 +73,6 @@ def test_the_persons_left_eye_is_on_the_right_of_the_picture(parsing: Parsing) -
     assert table["l_eye"]["centroid_x_px"] > table["r_eye"]["centroid_x_px"]
 
 
-def test_diagonal_neighbours_are_one_part() -> None:
-    assert count_parts(np.eye(3, dtype=bool)) == 1
-    assert count_parts(np.array([[1, 0, 1]], dtype=bool)) == 2
-    assert count_parts(np.zeros((2, 2), dtype=bool)) == 0
-
-
 def masks() -> dict[str, NDArray[np.uint8]]:
     """Shapes that a fast measurement might get wrong."""
     noise = np.random.default_rng(7).integers(0, NUM_CLASSES, (37, 53), dtype=np.uint8)
@@ -132,7 +126,7 @@ def check_against_skimage(parsing: Parsing) -> None:
         assert table[ours].to_numpy() == pytest.approx(truth[theirs], rel=1e-12), ours
     for row in table.to_dict("records"):
         region = mask == row["class_id"]
-        assert row["parts"] == label(region, connectivity=2).max() == count_parts(region)
+        assert row["parts"] == label(region, connectivity=2).max()
         assert row["confidence"] == pytest.approx(parsing.confidence[region].mean(dtype=float))
         red, green, blue = (round(float(v)) for v in parsing.image[region].mean(axis=0))
         assert row["mean_color"] == f"#{red:02x}{green:02x}{blue:02x}"

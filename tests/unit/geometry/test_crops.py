@@ -15,7 +15,7 @@ def test_points_go_to_the_crop_and_back() -> None:
     points = np.random.default_rng(0).uniform(0, 600, (50, 2))
     assert np.abs(crop.to_photo(crop.to_crop(points)) - points).max() < 1e-9
     assert crop.centre == pytest.approx((431.3, 287.9))
-    assert crop.turn == pytest.approx(23.4)
+    assert crop.roll == pytest.approx(23.4)
     assert crop.side == pytest.approx(173.7)
 
 
@@ -80,7 +80,7 @@ def test_framing_puts_eyes_and_mouth_where_training_crops_have_them() -> None:
     left, right = ((float(x), float(y)) for x, y in eyes)
     marks = Landmarks((left, right), True, (float(mouth[0]), float(mouth[1])), 0.9)
     crop = face_crop(marks, 512, (600, 600))
-    assert crop.turn == pytest.approx(33, abs=0.5)
+    assert crop.roll == pytest.approx(33, abs=0.5)
     assert crop.side == pytest.approx(200, rel=0.03)
     assert crop.centre == pytest.approx(truth.centre, abs=3)
 

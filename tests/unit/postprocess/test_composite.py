@@ -38,10 +38,10 @@ def test_one_face_alone_is_as_one_of_several(side: float) -> None:
         composite.paint(logits, crop, None)
     assert np.array_equal(alone.mask, one.mask)
     assert np.array_equal(alone.confidence, one.confidence)
-    assert np.array_equal(alone.owner, one.owner)
+    assert np.array_equal(alone.instance_ids, one.instance_ids)
     assert alone.mask.shape == alone.confidence.shape == shape
-    assert set(np.unique(alone.owner)) == ({0, 1} if side < 100 else {1})
-    assert (alone.confidence[alone.owner == 0] == 1).all()
+    assert set(np.unique(alone.instance_ids)) == ({0, 1} if side < 100 else {1})
+    assert (alone.confidence[alone.instance_ids == 0] == 1).all()
     (face,), (other,) = alone.finished(), one.finished()
     assert np.array_equal(face.mask, alone.mask)
     assert face.score == other.score > 0

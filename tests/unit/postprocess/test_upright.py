@@ -59,9 +59,7 @@ def _smooth(grid: int = 64, classes: int = 19) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (701, 433), (1000, 1000)])
-def test_every_label_is_the_argmax(
-    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_label_is_the_argmax(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where blocks are read in parts."""
     monkeypatch.setattr(upright, "BLOCK_PIXELS", 10_000)
     logits = _smooth()
