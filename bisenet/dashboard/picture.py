@@ -41,8 +41,7 @@ def pack(plane: NDArray[np.uint8]) -> bytes:
     """A plane ``(H, W)`` as the viewer's ``unpack`` (js/plane.js) takes it.
 
     Width and height as two little-endian 32-bit numbers, then a zlib stream of the rows, each as
-    its difference from the row above: smaller than a PNG, made in half its time, and read by the
-    browser without a decoder of our own.
+    its difference from the row above: smaller than a PNG, and the browser inflates it by itself.
     """
     height, width = plane.shape
     rows = np.diff(plane, axis=0, prepend=np.zeros((1, width), np.uint8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +13,8 @@ import streamlit as st
 
 from bisenet.bench import backends, latency, profile
 from bisenet.dashboard.session import resources, shell
+from bisenet.dashboard.session.jobs import Job, Progress, Stop, Work
 from bisenet.dashboard.timing import charts as timing_charts
-from bisenet.dashboard.timing.jobs import Job
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.engines.choice import candidates
@@ -28,6 +29,10 @@ T = TypeVar("T")
 
 _BENCHMARK = "timing_benchmark"
 _PROFILE = "timing_profile"
+# The page looks at its measurement every second: nobody looking means they have left.
+_ABANDONED_SECONDS = 30.0
+# Two measurements would disturb each other.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _choose_benchmark(weights: str) -> Job[BenchmarkResult] | None:
         return None
     if not ready:
         return None
-    return Job(
+    return _job(
         lambda progress, stop: _measure(
             chosen, threads, sizes, batches, float(effort), weights, progress, stop
         )
@@ -140,7 +145,7 @@ def _choose_profile(weights: str) -> Job[profile.Profile] | None:
         ready = st.button("Profile", type="primary", icon=":material/play_arrow:")
     if not ready:
         return None
-    return Job(
+    return _job(
         lambda progress, stop: profile.profile(str(precision), weights, int(size), stop=stop)
     )
 
@@ -206,6 +211,15 @@ def _percentiles(times: Summary, warm_ups: int) -> None:
         )
 
 
+def _job(work: Work[T]) -> Job[T]:
+    return Job(
+        work,
+        name="measurement",
+        exclusive=_one_at_a_time,
+        abandoned_seconds=_ABANDONED_SECONDS,
+    )
+
+
 def _begin(key: str, job: Job[T]) -> None:
     if not job.start():
         st.warning(
@@ -235,8 +249,8 @@ def _measure(
     batches: Sequence[int],
     seconds: float,
     weights: str,
-    progress: Callable[[float, str], None],
-    stop: Callable[[], bool],
+    progress: Progress,
+    stop: Stop,
 ) -> BenchmarkResult:
     cells: list[latency.Cell] = []
     ratios: list[latency.Ratio] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -30,6 +30,8 @@ from bisenet.images.decode import upright_size
 
 __all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]
 
+T = TypeVar("T")
+
 _MEMORY = "_bisenet_view"
 _PACKED = "application/octet-stream"
 _component = st.components.v2.component("bisenet.viewer", css=stylesheet(), js=javascript())
@@ -39,7 +41,6 @@ def viewer(
     picture: Picture,
     compare: Picture | None = None,
     key: str = "viewer",
-    on_change: Callable[[], None] | None = None,
     controls: bool = True,
     on_box: Callable[[Box], None] | None = None,
     on_dismiss: Callable[[int], None] | None = None,
@@ -53,7 +54,6 @@ def viewer(
         picture: the photo and its regions.
         compare: a second one, shown beside the first with linked switches and zoom.
         key: the widget's key.
-        on_change: called before the rerun that a selection causes.
         controls: False leaves the panel of switches out.
         on_box: offers to box a face by hand; called with the rectangle (x0, y0, x1, y1 in the
             shown photo's pixels) before the rerun that it causes.
@@ -64,6 +64,7 @@ def viewer(
     """
     shown = [picture, compare] if compare else [picture]
     pictures = [_sent(one, f"{key}-{number}") for number, one in enumerate(shown)]
+    width, height = pictures[0]["width"], pictures[0]["height"]
     view = current_view()
     memory = st.session_state[_MEMORY]
     result = _component(
@@ -79,9 +80,12 @@ def viewer(
             "dismissing": on_dismiss is not None,
         },
         default={"view": to_message(view, memory["seq"])},
-        on_view_change=on_change or _nothing,
-        on_box_change=partial(_boxed, key, pictures[0], on_box),
-        on_dismiss_change=partial(_dismissed, key, on_dismiss),
+        # Streamlit returns a component's state only for names that have a callback.
+        on_view_change=lambda: None,
+        on_box_change=partial(
+            _called, key, "box", partial(read_box, width=width, height=height), on_box
+        ),
+        on_dismiss_change=partial(_called, key, "dismiss", read_face, on_dismiss),
     )
     _remember(result.get("view"))
     return current_view()
@@ -159,21 +163,12 @@ def _remember(message: object) -> None:
         memory["seq"] = sequence
 
 
-def _boxed(key: str, picture: Mapping[str, Any], on_box: Callable[[Box], None] | None) -> None:
-    message = st.session_state[key].get("box")
-    box = read_box(message, picture["width"], picture["height"])
-    if box is not None and on_box is not None:
+def _called(
+    key: str, name: str, read: Callable[[object], T | None], callback: Callable[[T], None] | None
+) -> None:
+    """Hands on what a message of this name holds, with the view that rides along."""
+    message = st.session_state[key].get(name)
+    value = read(message)
+    if value is not None and callback is not None:
         _remember(message.get("view"))
-        on_box(box)
-
-
-def _dismissed(key: str, on_dismiss: Callable[[int], None] | None) -> None:
-    message = st.session_state[key].get("dismiss")
-    face = read_face(message)
-    if face is not None and on_dismiss is not None:
-        _remember(message.get("view"))
-        on_dismiss(face)
-
-
-def _nothing() -> None:
-    """Streamlit returns a component's state only for names that have a callback."""
+        callback(value)
