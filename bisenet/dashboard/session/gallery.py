@@ -141,6 +141,7 @@ class View:
         arrays: list[NDArray[Any] | None] = [
             *(parsing.image, parsing.mask, parsing.confidence, parsing.instance_ids),
             *(array for face in faces for array in (face.labels, face.logits)),
+            *(face.wide.logits for face in faces if face.wide is not None),
         ]
         held = {id(array): array.nbytes for array in arrays if array is not None}
         return sum(held.values()) + self.picture.nbytes
