@@ -1,0 +1,105 @@
+"""Whole photos: hair and clothes go on beyond the fine crop, and what nobody looked at is said."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from bisenet.classes import BY_NAME
+from bisenet.images import samples
+from bisenet.images.decode import load_image
+from bisenet.parser import FaceParser, Parsing
+from bisenet.postprocess.logits import LogitGrid
+from bisenet.postprocess.resample import covered
+from bisenet.postprocess.results import Face, spread
+from tests.conftest import DATA, ROOT
+
+HAIR, CLOTH = BY_NAME["hair"].id, BY_NAME["cloth"].id
+STREET = DATA / "clothing-full-body" / "images"
+HELD_OUT = (ROOT / "recipes" / "held-out" / "clothing-full-body.txt").read_text().split()
+
+
+def inside_fine_crop(face: Face) -> NDArray[np.bool_]:
+    grid = LogitGrid(face.logits.astype(np.float32), face.crop.size)
+    return spread(covered(face.crop, grid), face.crop.window, face.shape)
+
+
+def share_cut_straight(parsing: Parsing, face: Face) -> float:
+    """Share of hair's boundary pixels that lie where the fine crop ends."""
+    hair, inside = parsing.mask == HAIR, inside_fine_crop(face)
+    ends, last = np.zeros_like(hair), np.zeros_like(hair)
+    for axis in (0, 1):
+        for shift in (1, -1):
+            edge = hair & ~np.roll(hair, shift, axis)
+            ends |= edge
+            last |= edge & inside & ~np.roll(inside, shift, axis)
+    return float(last.sum() / max(ends.sum(), 1))
+
+
+@pytest.fixture(scope="module")
+def in_a_scene(parser: FaceParser) -> Parsing:
+    """The astronaut, small in a wide grey scene: the fine crop ends above the suit's middle."""
+    scene = np.full((1000, 1200, 3), 128, np.uint8)
+    scene[1000 - 512 :, 300:812] = np.asarray(samples.astronaut())
+    return parser.parse(scene)
+
+
+def test_clothes_go_on_beyond_the_fine_crop(in_a_scene: Parsing) -> None:
+    (face,) = in_a_scene.faces
+    assert face.wide is not None
+    clothes = in_a_scene.mask == CLOTH
+    assert (clothes & ~inside_fine_crop(face)).sum() > 20_000
+    assert clothes[800, 400:700].mean() > 0.8
+
+
+def test_what_no_view_reached_is_not_called_background(in_a_scene: Parsing) -> None:
+    covered = in_a_scene.covered
+    assert covered.shape == in_a_scene.mask.shape
+    assert 0 < covered.mean() < 1
+    assert not in_a_scene.mask[~covered].any()
+    assert np.array_equal(covered, in_a_scene.instance_ids > 0)
+
+
+def test_soft_edges_are_those_of_the_mask(in_a_scene: Parsing) -> None:
+    """Both views' probabilities are read where each decides."""
+    likely = in_a_scene.probability(CLOTH) > 0.5
+    assert (likely & (in_a_scene.mask != CLOTH)).mean() < 0.001
+    assert (likely & (in_a_scene.mask == CLOTH)).sum() > 0.9 * (in_a_scene.mask == CLOTH).sum()
+
+
+def test_an_aligned_face_is_looked_at_once(parsing: Parsing) -> None:
+    assert parsing.covered.all()
+    assert [view.wide for view in parsing.views] == [None]
+
+
+def test_two_people_keep_their_own_fine_views(parser: FaceParser) -> None:
+    scene = np.full((600, 1200, 3), 128, np.uint8)
+    scene[88:, 40:552] = np.asarray(samples.astronaut())
+    scene[88:, 600:1112] = np.asarray(
+        samples.astronaut().transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    )
+    parsing = parser.parse(scene)
+    assert len(parsing.faces) == 2
+    for face in parsing.faces:
+        x0, y0, x1, y1 = (round(v) for v in face.box)
+        assert (parsing.instance_ids[y0:y1, x0:x1] == face.id).mean() > 0.97
+
+
+@pytest.mark.skipif(
+    not STREET.is_dir(), reason="the full-body photos are not beside the repository"
+)
+def test_long_hair_has_no_straight_edge_where_the_fine_crop_ends(parser: FaceParser) -> None:
+    shares = []
+    for path in sorted(STREET.iterdir()):
+        if hashlib.sha256(path.read_bytes()).hexdigest() not in HELD_OUT:
+            continue
+        parsing = parser.parse(load_image(path))
+        shares += [share_cut_straight(parsing, face) for face in parsing.faces[:1]]
+        if len(shares) == 12:
+            break
+    assert len(shares) == 12
+    assert np.mean(shares) < 0.01, shares
