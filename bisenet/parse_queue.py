@@ -224,12 +224,12 @@ def background(
     return parse_when_free
 
 
-def unqueued(parser: FaceParser, framing: FramingName) -> Parse:
+def unqueued(parse: Callable[[NDArray[np.uint8]], Parsing]) -> Parse:
     """For the command line, where nobody else waits: decodes and parses at once, without a log."""
 
     def parse_now(data: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
         photo = read_photo(data)
-        return then(photo, parser.parse(photo.pixels, framing))
+        return then(photo, parse(photo.pixels))
 
     return parse_now
 

@@ -11,26 +11,30 @@ from bisenet.dashboard.widgets import downloads
 from bisenet.evaluation import report
 
 shell.ensure_frame()
-desk = page_state.desk()
-if desk.files is None:
-    uploads.intake(desk)
+state = page_state.current()
+dataset = state.dataset
+if dataset is None:
+    uploads.upload_box(state)
     uploads.welcome()
     st.stop()
-survey = uploads.survey_of(desk)
+survey = uploads.survey_of(state, dataset)
 
-if desk.run and desk.busy:
+run = dataset.run
+if run is not None and run.job.running:
     st.markdown(setup.summary(survey))
-    page_state.watch(desk.run, "Scoring", "Stop")
+    page_state.watch(run.job, "Scoring", "Stop")
     st.stop()
 
-outcome = desk.run.result if desk.run else None
-open_at_first = outcome is None or bool(desk.refused)
+outcome = run.job.result if run is not None else None
+open_at_first = outcome is None or bool(state.refused)
 with st.expander(setup.summary(survey), expanded=open_at_first):
-    setup.prepare(desk, survey)
+    setup.prepare(dataset, survey)
     st.divider()
-    uploads.intake(desk, "Bring other photos and masks")
+    uploads.upload_box(state, "Bring other photos and masks")
+if run is None:
+    st.stop()
 if outcome is None or not outcome.photos:
-    results.nothing(desk)
+    results.nothing(run)
     st.stop()
 
 results.headline(outcome)
@@ -41,12 +45,12 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
 panels: dict[str, Callable[[], None]] = {
     "By class": partial(results.by_class, outcome, side),
     "Confusions": partial(results.confusions, outcome, side),
-    "Photos": partial(photo.photos, desk, outcome, side),
+    "Photos": partial(photo.photos, run, outcome, side),
     "Calibration": partial(results.calibration, outcome),
     "Face size": partial(results.face_size, outcome),
 }
-if len(outcome.contestants) > 1:
-    panels = {"B against A": partial(results.differences, desk, outcome)} | panels
+if len(outcome.networks) > 1:
+    panels = {"B against A": partial(results.differences, run, outcome)} | panels
 tabs = st.tabs(list(panels), key="evaluate-tab", on_change="rerun")
 for tab, draw in zip(tabs, panels.values(), strict=True):
     if tab.open:

@@ -27,12 +27,8 @@ face_marks.offers(parsing)
 other = comparison.choose(view)
 shown = face_marks.Shown.of(view)
 looked_at = viewer(
-    photo=view.photo_jpeg,
-    labels=view.labels_png,
-    confidence=view.confidence_png,
-    faces=view.faces,
-    compare=comparison.picture(other) if other else None,
-    title=view.name,
+    view.picture,
+    comparison.picture(other) if other else None,
     key="viewer",
     on_box=partial(face_marks.mark, shown),
     on_dismiss=partial(face_marks.dismiss, shown),

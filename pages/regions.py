@@ -18,15 +18,7 @@ stem = PurePath(view.name).stem
 
 picture, hand = st.columns([3, 2], gap="large")
 with picture:
-    looked_at = viewer(
-        photo=view.photo_jpeg,
-        labels=view.labels_png,
-        confidence=view.confidence_png,
-        faces=view.faces,
-        title=view.name,
-        key="viewer-regions",
-        controls=False,
-    )
+    looked_at = viewer(view.picture, key="viewer-regions", controls=False)
 with hand:
     view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
     parsing = view.parsing

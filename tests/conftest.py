@@ -10,6 +10,10 @@ from PIL import Image
 
 from bisenet.images import samples
 
+# Threads that wait for each other on a busy machine cost more than they bring in a test. torch
+# reads this when it is imported, which most tests spare themselves.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
 # Data sets that the repository does not hold, a folder each; tests without theirs are skipped.
@@ -25,11 +29,3 @@ needs_labelled_faces = pytest.mark.skipif(
 def portrait() -> Image.Image:
     """A real face, framed like a training crop."""
     return samples.astronaut_face()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_torch_thread() -> None:
-    """Threads that wait for each other on a busy machine cost more than they bring in a test."""
-    import torch
-
-    torch.set_num_threads(1)

@@ -41,7 +41,7 @@ class Concurrency:
 def measure(
     parser: FaceParser, people: int = 16, queue: ParseQueue | None = None, rounds: int = 3
 ) -> Concurrency:
-    """Parse ``people`` different photos one after another and all at once, in turns.
+    """Parse ``people`` different photos one after another and all at once, alternately.
 
     Rates are medians over the ``rounds``; times are those of all of them.
     """

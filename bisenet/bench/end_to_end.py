@@ -63,7 +63,7 @@ def photo_times(
     runs: int = 20,
     stop: Callable[[], bool] | None = None,
 ) -> PhotoTimes:
-    """Time a 2-megapixel JPEG's way and, in turns, the forward pass at the network's size.
+    """Time a 2-megapixel JPEG's way and, alternately, the forward pass at the network's size.
 
     The parser's engine must be the default one: the forward pass runs on that.
     """

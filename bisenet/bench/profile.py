@@ -91,7 +91,7 @@ def profile(
 ) -> Profile:
     """Run the network with a clock at every node; each node's fastest run counts.
 
-    The peak is measured in turns with it: the best rate of a large matrix product, or of any
+    The peak is measured alternately with it: the best rate of a large matrix product, or of any
     convolution where that is better, so that no part ever seems to beat the machine.
 
     Args:

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Parse twice, compare, print."""
     import numpy as np
+    from tqdm import tqdm
 
     from bisenet.data.faces import find_photos
     from bisenet.evaluation import consistency
@@ -40,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     other = FaceParser(weights=args.against, engine=args.engine) if args.against else None
 
     rows = []
-    for done, file in enumerate(files, 1):
+    for file in tqdm(files, unit="photo", disable=None):
         try:
             photo = np.asarray(load_image(file.image))
         except ImageError as error:
-            print(f"{file.image.name}: {error}", file=sys.stderr)
+            tqdm.write(f"{file.image.name}: {error}", file=sys.stderr)
             continue
         if other is None:
             one, mask = consistency.mirrored_agreement(
@@ -58,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
         if degrees is not None:
             groups["skin as pictured (ITA)"] = consistency.ita_name(degrees)
         rows.append((groups, one))
-        if sys.stderr.isatty():
-            print(f"\r{done}/{len(files)}", end="", file=sys.stderr, flush=True)
     if not rows:
         raise ValueError(f"{args.data}: no photo can be read.")
     table = consistency.by_group(rows)

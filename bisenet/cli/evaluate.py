@@ -7,11 +7,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bisenet.data.faces import FaceFile
-    from bisenet.evaluation.pairing import Pair
+    from bisenet.data.pairing import Pair
     from bisenet.parser import FaceParser
 
 HELP = "Score weights on a folder of faces and masks."
@@ -52,69 +55,86 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     from bisenet.data.faces import find_faces
-    from bisenet.evaluation import folder, robustness
-    from bisenet.evaluation.folder_score import as_table, predictor
-    from bisenet.parser import FaceParser, FramingName
+    from bisenet.data.label_mapping import of_order
+    from bisenet.data.masks import true_classes
+    from bisenet.evaluation import folder, report, robustness
+    from bisenet.evaluation.flip import flip_averaged
+    from bisenet.evaluation.runner import EvaluatedNetwork
+    from bisenet.evaluation.survey import Checked
+    from bisenet.parse_queue import Parse, unqueued
+    from bisenet.parser import FaceParser, FramingName, Parsing
 
     if args.limit is not None and args.limit < 1:
         raise ValueError("--limit must be 1 or more.")
+    if args.flip and args.framing != "whole":
+        raise ValueError("Flip averaging is for aligned photos: use it with --framing whole.")
     # These two read the faces as training does.
     files = find_faces(args.data, args.labels) if args.robustness or args.scenes is not None else []
     parser = FaceParser(weights=args.weights, engine=args.engine)
     if args.scenes is not None:
         return _run_scenes(args, parser, _spread(files, args.limit))
-    truth_given = args.framing == "truth"
-    framing: FramingName = "auto" if truth_given else args.framing
-    predict = predictor(parser, framing, args.flip)
+    framing: FramingName = "auto" if args.framing == "truth" else args.framing
+    labelling = of_order(args.labels, args.partial)
     pairing = folder.find_pairs(args.data)
     pairs = pairing.pairs if args.only is None else _listed(pairing.pairs, args.data, args.only)
-    evaluation = folder.evaluate(
-        predict if args.flip else lambda image: parser.parse(image, framing=framing),
+    read = folder.reader(args.data)
+
+    def parse(photo: NDArray[np.uint8]) -> Parsing:
+        return flip_averaged(parser, photo) if args.flip else parser.parse(photo, framing)
+
+    def parse_for(pair: Checked) -> Parse:
+        if args.framing == "truth":
+            truth = true_classes(pair.pair, read, labelling)
+            box = folder.true_box(truth, pair.width, pair.height)
+            if box is not None:
+                return unqueued(lambda photo: parser.parse(photo, boxes=[box]))
+        return unqueued(parse)
+
+    outcome = folder.evaluate(
         args.data,
         _spread(pairs, args.limit),
-        args.labels,
-        progress=_count,
-        partial=args.partial,
-        boxed=(lambda image, box: parser.parse(image, boxes=[box])) if truth_given else None,
+        labelling,
+        EvaluatedNetwork(parser.weights.name, str(parser.engine)),
+        parse_for,
+        framing,
+        lambda _share, what: _say(what),
     )
-    left_out = (*pairing.problems, *evaluation.problems)
+    _say("")
+    left_out = (*pairing.problems, *outcome.problems)
     for problem in left_out[:_SHOWN]:
         print(f"{problem.name}: {problem.reason}", file=sys.stderr)
     if len(left_out) > _SHOWN:
         print(f"... and {len(left_out) - _SHOWN:,} more", file=sys.stderr)
-    report: dict[str, Any] = evaluation.scores.as_dict()
-    report |= {
-        "weights": parser.weights.name,
-        "engine": str(parser.engine),
+    document = report.network_document(outcome, 0) | {
         "framing": args.framing,
         "flip": args.flip,
         "partial": args.partial,
-        "seconds": round(evaluation.seconds, 2),
-        "worst": folder.worst(evaluation.per_image),
-        "looked_at": folder.shares_looked_at(evaluation),
-        "faces_found": folder.counted_faces(evaluation),
+        "looked_at": report.share_inside_crops(outcome),
+        "faces_found": report.faces_found(outcome),
         "not_scored": {problem.name: problem.reason for problem in left_out},
     }
     if args.robustness:
-        report["robustness"] = robustness.robustness(
-            predict, _spread(files, args.limit), progress=None if args.json else _say
+        document["robustness"] = robustness.robustness(
+            lambda photo: parse(photo).mask,
+            _spread(files, args.limit),
+            progress=None if args.json else _say,
         )
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "scores.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        (args.out / "scores.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
         if args.robustness:
-            robustness.write_report(report["robustness"], args.out)
+            robustness.write_report(document["robustness"], args.out)
     status = 1 if left_out else 0
     if args.json:
-        print(json.dumps(report))
+        print(json.dumps(document))
         return status
-    print(as_table(evaluation.scores))
+    print(report.text_table(outcome.pooled(0)[0]))
     if framing == "auto":
-        print(f"faces found, photos: {report['faces_found']}")
-        looked = {name: share for name, share in report["looked_at"].items() if share < 1}
-        print(f"share of true pixels inside the faces' crops, where not 1: {looked}")
+        print(f"faces found, photos: {document['faces_found']}")
+        inside = {name: share for name, share in document["looked_at"].items() if share < 1}
+        print(f"share of true pixels inside the faces' crops, where not 1: {inside}")
     if args.robustness:
-        print("\n" + robustness.as_markdown(report["robustness"]))
+        print("\n" + robustness.as_markdown(document["robustness"]))
     return status
 
 
@@ -149,12 +169,7 @@ def _run_scenes(args: argparse.Namespace, parser: FaceParser, files: Sequence[Fa
     return 0
 
 
-def _count(done: int, total: int) -> None:
-    _say(f"{done}/{total}")
-    if done == total and sys.stderr.isatty():
-        print(file=sys.stderr)
-
-
 def _say(line: str) -> None:
+    """A line of progress in place of the last one, where a person watches."""
     if sys.stderr.isatty():
-        print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        print(f"\r{line:<60}\r", end="", file=sys.stderr, flush=True)

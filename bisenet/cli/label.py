@@ -6,10 +6,9 @@ import argparse
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
-HELP = "Label photos with a network, for training; what it is not sure of stays unknown."
+HELP = "Label photos with a network, for training; below a confidence a pixel stays unknown."
 _AT_ONCE = 64
 
 
@@ -30,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Label, write, and say how many photos were kept."""
     import torch
     from PIL import Image
+    from tqdm import tqdm
 
     from bisenet.classes import order_lut
     from bisenet.data.faces import find_faces, find_photos, read_face
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     for folder in (images, masks):
         folder.mkdir(parents=True, exist_ok=True)
     kept, unknown, pixels = 0, 0, 0
-    for start in range(0, len(files), _AT_ONCE):
+    for start in tqdm(range(0, len(files), _AT_ONCE), unit="batch", disable=None):
         chosen = files[start : start + _AT_ONCE]
         pairs = [read_face(file) for file in chosen]
         made = label_photos(
@@ -69,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
             kept, unknown, pixels = kept + 1, unknown + int((mask == 255).sum()), pixels + mask.size
             Image.fromarray(lut[mask]).save(masks / f"{file.image.stem}.png")
             _link(file.image, images / file.image.name)
-        if sys.stderr.isatty():
-            print(f"\r{start + len(chosen)}/{len(files)}", end="", file=sys.stderr, flush=True)
     share = unknown / max(1, pixels)
     report = {
         "photos": len(files),

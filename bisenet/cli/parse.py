@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         outcomes = _outcomes(
             intake.sources,
             folder,
-            unqueued(parser, args.framing),
+            unqueued(lambda photo: parser.parse(photo, args.framing)),
             args.workers,
         )
         for source, outcome in outcomes:

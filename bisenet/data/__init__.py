@@ -1,1 +1,1 @@
-"""Training data: labelled faces, augmentation, composed scenes."""
+"""Labelled photos: paired with masks, label orders; training data: augmentation, scenes."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND, EARRING, EARS, GLASSES, HAT, NECKLACE, ids_of
+from bisenet.data.paste import blend
 from bisenet.data.types import Image, Mask, Pair
 
 RARE = (GLASSES, HAT, NECKLACE, EARRING)
@@ -65,7 +66,6 @@ def paste_accessory(rng: np.random.Generator, image: Image, mask: Mask, donor: P
         region = _fits(which, donor_mask == which, mask)
     if region is None:
         return image, mask
-    alpha = cv2.GaussianBlur(region.astype(np.uint8) * 255, (0, 0), 1.0)[..., None]
-    alpha = np.maximum(alpha, region[..., None] * np.uint8(160)).astype(np.uint16)
-    blended = (donor_image * alpha + image * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8), np.where(region, donor_mask, mask).astype(np.uint8)
+    alpha = cv2.GaussianBlur(region.astype(np.uint8) * 255, (0, 0), 1.0)
+    alpha = np.maximum(alpha, region * np.uint8(160))
+    return blend(donor_image, image, alpha), np.where(region, donor_mask, mask).astype(np.uint8)

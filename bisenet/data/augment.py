@@ -18,6 +18,7 @@ from bisenet.classes import BACKGROUND, mirror_lut
 from bisenet.data.accessories import paste_accessory
 from bisenet.data.backgrounds import make_scene
 from bisenet.data.crops import Frame
+from bisenet.data.paste import before_warp, blend
 from bisenet.data.photometric import light, recolor_region
 from bisenet.data.types import Image, Mask, Pair
 
@@ -29,22 +30,22 @@ _MIRROR = mirror_lut()
 class Geometry:
     """Ranges that one warp is drawn from.
 
-    ``zoom`` is relative to the photo filling the frame, or the square about its face; ``turn`` in
+    ``zoom`` is relative to the photo filling the frame, or the square about its face; ``roll`` in
     degrees, ``shift`` a fraction of the frame, ``perspective`` how far a corner moves as a fraction
     of the frame, ``aspect`` the logarithm of the width to height change.
     """
 
     zoom: tuple[float, float]
-    turn: float
+    roll: float
     shift: float
     perspective: float
     aspect: float
     about: Literal["photo", "face"] = "photo"
 
 
-ALIGNED = Geometry(zoom=(0.92, 1.12), turn=5, shift=0.03, perspective=0.0, aspect=0.04)
-MODERATE = Geometry(zoom=(0.7, 1.4), turn=20, shift=0.12, perspective=0.04, aspect=0.1)
-WIDE = Geometry(zoom=(0.36, 1.6), turn=38, shift=0.22, perspective=0.1, aspect=0.15)
+ALIGNED = Geometry(zoom=(0.92, 1.12), roll=5, shift=0.03, perspective=0.0, aspect=0.04)
+MODERATE = Geometry(zoom=(0.7, 1.4), roll=20, shift=0.12, perspective=0.04, aspect=0.1)
+WIDE = Geometry(zoom=(0.36, 1.6), roll=38, shift=0.22, perspective=0.1, aspect=0.15)
 
 # What a data set's photos show, and so how the network's view is cut from them: geometries and
 # their shares. ``aligned`` leaves both to the augmentation's own.
@@ -54,18 +55,18 @@ CROP_RULES: dict[str, tuple[tuple[Geometry, ...], tuple[float, ...]]] = {
     # The head with room around it, as in news photos cut by a detector.
     "loose": (
         (
-            Geometry((1.2, 1.75), turn=10, shift=0.05, perspective=0.03, aspect=0.06),
-            Geometry((0.8, 1.9), turn=25, shift=0.12, perspective=0.06, aspect=0.1),
-            Geometry((0.4, 1.1), turn=30, shift=0.2, perspective=0.08, aspect=0.12),
+            Geometry((1.2, 1.75), roll=10, shift=0.05, perspective=0.03, aspect=0.06),
+            Geometry((0.8, 1.9), roll=25, shift=0.12, perspective=0.06, aspect=0.1),
+            Geometry((0.4, 1.1), roll=30, shift=0.2, perspective=0.08, aspect=0.12),
         ),
         (0.5, 0.3, 0.2),
     ),
     # The face fills the photo: hair and neck are cut.
     "tight": (
         (
-            Geometry((0.62, 0.9), turn=10, shift=0.05, perspective=0.03, aspect=0.06),
-            Geometry((0.5, 1.1), turn=25, shift=0.12, perspective=0.06, aspect=0.1),
-            Geometry((0.3, 0.7), turn=30, shift=0.2, perspective=0.08, aspect=0.12),
+            Geometry((0.62, 0.9), roll=10, shift=0.05, perspective=0.03, aspect=0.06),
+            Geometry((0.5, 1.1), roll=25, shift=0.12, perspective=0.06, aspect=0.1),
+            Geometry((0.3, 0.7), roll=30, shift=0.2, perspective=0.08, aspect=0.12),
         ),
         (0.5, 0.3, 0.2),
     ),
@@ -74,7 +75,7 @@ CROP_RULES: dict[str, tuple[tuple[Geometry, ...], tuple[float, ...]]] = {
         (
             Geometry((0.72, 1.15), 18, 0.08, 0.04, 0.08, about="face"),
             Geometry((0.3, 0.5), 15, 0.1, 0.04, 0.08, about="face"),
-            Geometry((0.8, 1.5), turn=12, shift=0.1, perspective=0.03, aspect=0.08),
+            Geometry((0.8, 1.5), roll=12, shift=0.1, perspective=0.03, aspect=0.08),
         ),
         (0.5, 0.3, 0.2),
     ),
@@ -83,14 +84,14 @@ CROP_RULES: dict[str, tuple[tuple[Geometry, ...], tuple[float, ...]]] = {
         (
             Geometry((0.6, 1.0), 18, 0.08, 0.04, 0.08, about="face"),
             Geometry((0.25, 0.5), 15, 0.1, 0.04, 0.08, about="face"),
-            Geometry((0.8, 1.5), turn=12, shift=0.1, perspective=0.03, aspect=0.08),
+            Geometry((0.8, 1.5), roll=12, shift=0.1, perspective=0.03, aspect=0.08),
         ),
         (0.25, 0.45, 0.3),
     ),
     "photo": (
         (
-            Geometry((0.8, 1.2), turn=12, shift=0.06, perspective=0.03, aspect=0.08),
-            Geometry((0.5, 1.7), turn=30, shift=0.18, perspective=0.08, aspect=0.12),
+            Geometry((0.8, 1.2), roll=12, shift=0.06, perspective=0.03, aspect=0.08),
+            Geometry((0.5, 1.7), roll=30, shift=0.18, perspective=0.08, aspect=0.12),
         ),
         (0.5, 0.5),
     ),
@@ -156,7 +157,7 @@ def draw_matrix(
         x, y, side = frame
     zoom = np.exp(rng.uniform(*np.log(geometry.zoom)))
     stretch = np.exp(rng.uniform(-geometry.aspect, geometry.aspect) / 2)
-    angle = np.deg2rad(rng.uniform(-geometry.turn, geometry.turn))
+    angle = np.deg2rad(rng.uniform(-geometry.roll, geometry.roll))
     # A shrunk face may wander through the frame that it no longer fills.
     reach = geometry.shift * min(1.0, zoom) + max(0.0, 0.5 - 0.5 * zoom) * (geometry.shift > 0)
     dx, dy = rng.uniform(-reach, reach, 2) * size
@@ -186,16 +187,7 @@ def warp_pair(
         ``(size, size)`` bool. Outside it the image is black and the mask ``IGNORE``.
     """
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    shrunk, image_matrix = image, matrix
-    if scale < 0.8:  # bilinear sampling would skip source pixels and alias
-        width = max(1, round(image.shape[1] * scale))
-        height = max(1, round(image.shape[0] * scale))
-        shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        fx, fy = image.shape[1] / width, image.shape[0] / height
-        # Pixel centres: source = (shrunk + 0.5) * factor - 0.5
-        image_matrix = matrix @ np.array(
-            [[fx, 0, 0.5 * fx - 0.5], [0, fy, 0.5 * fy - 0.5], [0, 0, 1.0]]
-        )
+    shrunk, image_matrix = before_warp(image, matrix, scale)
     warped = cv2.warpPerspective(shrunk, image_matrix, (size, size), flags=cv2.INTER_LINEAR)
     warped_mask = cv2.warpPerspective(
         mask,
@@ -256,10 +248,9 @@ def replace_background(image: Image, mask: Mask, inside: NDArray[np.bool_], scen
     face = (inside & (mask != BACKGROUND) & (mask != IGNORE)).astype(np.uint8) * 255
     # One pixel in: the rim still shows the old background and would betray the paste.
     face = cv2.erode(face, np.ones((3, 3), np.uint8))
-    alpha = cv2.GaussianBlur(face, (0, 0), 0.8)[..., None].astype(np.uint16)
-    blended = (image * alpha + scene * (255 - alpha) + 127) // 255
+    blended = blend(image, scene, cv2.GaussianBlur(face, (0, 0), 0.8))
     pasted_mask = np.where(inside & (mask != IGNORE), mask, BACKGROUND)
-    return blended.astype(np.uint8), pasted_mask.astype(np.uint8)
+    return blended, pasted_mask.astype(np.uint8)
 
 
 def occlude(rng: np.random.Generator, image: Image, mask: Mask, donors: Sequence[Pair]) -> None:

@@ -1,4 +1,4 @@
-"""A picture of what augmentation does, to be looked at before a long run."""
+"""A contact sheet of augmented samples, to check before a long run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the network would look in a whole photo: a square about the face, from the mask alone.
+"""The square about a whole photo's face that the network would see, from the mask alone.
 
 An aligned crop holds the face from the hairline to the chin in about three quarters of its height
 (CelebAMask-HQ: 380 of 512 pixels), so the square's side is 1.35 times that height.

@@ -45,7 +45,7 @@ def jitter(images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     grid = F.affine_grid(torch.stack(rows, 1), [count, 1, *masks.shape[1:]], align_corners=False)
     mean = torch.tensor(MEAN * 255, device=device).view(1, 3, 1, 1)
     moved = F.grid_sample(_colored(images.float(), spread) - mean, grid, align_corners=False)
-    # Shifted by one, so that the zeros beyond the frame can be told from class 0.
+    # Shifted by one, so that the zeros beyond the frame differ from class 0.
     ids = F.grid_sample((masks.float() + 1)[:, None], grid, mode="nearest", align_corners=False)
     labels = (ids[:, 0].round().long() - 1).remainder(UNKNOWN + 1)
     twins = torch.from_numpy(mirror_lut()).to(device).long()

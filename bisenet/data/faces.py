@@ -1,35 +1,33 @@
-"""Faces and their masks: two layouts on disk, checks that name the file.
+"""Faces and their masks on the disk, for training: two layouts, checks that name the file.
 
 ``images/`` + ``masks/`` hold one photo and one indexed mask a stem. CelebAMask-HQ's own release
-(Lee et al., CVPR 2020) holds 1024-pixel photos and one binary 512-pixel mask a part, in folders of
-2,000 faces each.
+(Lee et al., CVPR 2020) holds 1024-pixel photos and one binary 512-pixel mask a part.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from bisenet.classes import BY_NAME, NUM_CLASSES, label_lut
-from bisenet.data.partial_labels import PARTIAL, UNKNOWN
+from bisenet.classes import FACE_CLASSES, NUM_CLASSES, label_lut
+from bisenet.data import pairing
+from bisenet.data.label_mapping import of_order
+from bisenet.data.masks import MaskError, pair_ids
+from bisenet.data.partial_labels import UNKNOWN
 from bisenet.data.types import Pair as Pair  # older importers
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 RELEASE_IMAGES, RELEASE_MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"
-FACES_PER_FOLDER = 2000
-
-# Drawn one over the other, so that small parts win over the large ones that they lie on.
-RELEASE_ORDER = (
-    *("skin", "neck", "cloth", "hair", "l_ear", "r_ear", "nose", "mouth", "u_lip", "l_lip"),
-    *("l_eye", "r_eye", "l_brow", "r_brow", "eye_g", "ear_r", "neck_l", "hat"),
-)
 
 
 class DataError(ValueError):
@@ -40,15 +38,15 @@ class DataError(ValueError):
 class FaceFile:
     """Where one face's photo and labels lie.
 
-    ``masks`` is one indexed mask in the label order ``order``, or one binary mask for each of
-    ``parts``, in drawing order; without masks the photo has no labels. ``partial`` allows the
-    values of ``bisenet.data.partial_labels`` in the mask.
+    ``pair`` names the mask or its parts below ``root``; without one the photo has no labels.
+    ``order`` is the label order of an indexed mask, and ``partial`` allows the values of
+    ``bisenet.data.partial_labels`` in it.
     """
 
     image: Path
-    masks: tuple[Path, ...]
+    root: Path
+    pair: pairing.Pair | None = None
     order: str = "bisenet"
-    parts: tuple[int, ...] = ()
     partial: bool = False
 
 
@@ -63,24 +61,25 @@ def find_faces(root: Path, labels: str = "celebamask-hq", partial: bool = False)
     Raises:
         DataError: neither layout is there, it is empty, or a photo or a mask has no twin.
     """
-    if (root / RELEASE_IMAGES).is_dir():
-        return _find_release(root)
-    images, masks = root / "images", root / "masks"
+    release = (root / RELEASE_IMAGES).is_dir()
+    images = root / (RELEASE_IMAGES if release else "images")
+    masks = root / (RELEASE_MASKS if release else "masks")
     if not images.is_dir() or not masks.is_dir():
         raise DataError(
             f"{root}: expected images/ and masks/, or {RELEASE_IMAGES}/ and {RELEASE_MASKS}/."
         )
     label_lut(labels)
-    photos = {p.stem: p for p in sorted(images.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES}
-    twins = {p.stem: p for p in sorted(masks.iterdir()) if p.suffix.lower() == ".png"}
-    if not photos:
-        raise DataError(f"{images}: no images in this folder.")
-    lonely = [f"{photos[s]}: no mask {s}.png in {masks}" for s in photos if s not in twins]
-    lonely += [f"{twins[s]}: no image {s}.* in {images}" for s in twins if s not in photos]
-    _raise_all(lonely)
-    return [
-        FaceFile(photo, (twins[stem],), labels, partial=partial) for stem, photo in photos.items()
-    ]
+    photos = _files(images, IMAGE_SUFFIXES)
+    found = pairing.pair_up(
+        path.relative_to(root).as_posix()
+        for path in (*photos, *_files(masks, {".png"}, "*/*" if release else "*"))
+    )
+    # Of the release, masks without a photo are no problem: some keep only a part of the photos.
+    within = f"{images.name}/" if release else ""
+    lonely = [p for p in found.problems if p.name.startswith(within)]
+    _raise_all([f"{root / one.name}: {one.reason}" for one in lonely])
+    faces = [FaceFile(root / p.photo, root, p, labels, partial) for p in found.pairs]
+    return faces if release else sorted(faces, key=lambda face: face.image)
 
 
 def find_photos(root: Path) -> list[FaceFile]:
@@ -92,10 +91,15 @@ def find_photos(root: Path) -> list[FaceFile]:
     folder = root / "images" if (root / "images").is_dir() else root
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder.")
-    photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not photos:
+    return [FaceFile(photo, root) for photo in _files(folder, IMAGE_SUFFIXES)]
+
+
+def _files(folder: Path, suffixes: set[str], pattern: str = "*") -> list[Path]:
+    found = (path for path in folder.glob(pattern) if path.suffix.lower() in suffixes)
+    files = sorted(found, key=os.fspath)
+    if not files:
         raise DataError(f"{folder}: no images in this folder.")
-    return [FaceFile(photo, ()) for photo in photos]
+    return files
 
 
 def read_hashes(path: Path) -> frozenset[str]:
@@ -142,103 +146,52 @@ def _listed_hashes(folder: Path) -> dict[str, str]:
     return {}
 
 
-def _find_release(root: Path) -> list[FaceFile]:
-    photos = sorted(
-        (p for p in (root / RELEASE_IMAGES).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES),
-        key=lambda p: (len(p.stem), p.stem),
-    )
-    if not photos:
-        raise DataError(f"{root / RELEASE_IMAGES}: no images in this folder.")
-    odd = [f"{p}: the name is not a number" for p in photos if not p.stem.isdigit()]
-    _raise_all(odd)
-    faces, lonely = [], []
-    for photo in photos:
-        number = int(photo.stem)
-        folder = root / RELEASE_MASKS / str(number // FACES_PER_FOLDER)
-        found = [(BY_NAME[n].id, folder / f"{number:05d}_{n}.png") for n in RELEASE_ORDER]
-        there = [(part, path) for part, path in found if path.is_file()]
-        if not there:
-            lonely.append(f"{photo}: no masks {number:05d}_*.png in {folder}")
-            continue
-        parts, paths = zip(*there, strict=True)
-        faces.append(FaceFile(photo, paths, parts=parts))
-    _raise_all(lonely)
-    return faces
-
-
 def _raise_all(problems: Sequence[str], shown: int = 20) -> None:
     if problems:
         more = f"\n... and {len(problems) - shown} more" if len(problems) > shown else ""
         raise DataError("\n".join(problems[:shown]) + more)
 
 
-def _open(path: Path, mode: str | None) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert(mode) if mode else image.copy()
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from error
-
-
-def read_mask(face: FaceFile) -> NDArray[np.uint8]:
-    """A face's mask, ``(H, W)``, in our ids.
-
-    Raises:
-        DataError: unreadable, not one byte a pixel, ids out of range, or parts of unequal size.
-    """
-    if not face.parts:
-        path = face.masks[0]
-        picture = _open(path, None)
-        if picture.mode not in ("P", "L"):
-            raise DataError(f"{path}: a mask has one byte a pixel, this one is {picture.mode}")
-        ids = np.asarray(picture)
-        lut = label_lut(face.order)
-        allowed = np.arange(256) < NUM_CLASSES
-        if face.partial:
-            open_values = [*PARTIAL, UNKNOWN]
-            lut[open_values] = open_values
-            allowed[open_values] = True
-        if not allowed[ids].all():
-            wrong = ", ".join(str(i) for i in np.unique(ids[~allowed[ids]])[:8])
-            raise DataError(f"{path}: ids {wrong} are outside 0..{NUM_CLASSES - 1}")
-        mask: NDArray[np.uint8] = lut[ids]
-        return mask
-    drawn_mask: NDArray[np.uint8] | None = None
-    for part, path in zip(face.parts, face.masks, strict=True):
-        drawn = np.asarray(_open(path, "L")) > 127
-        if drawn_mask is None:
-            drawn_mask = np.zeros(drawn.shape, np.uint8)
-        if drawn.shape != drawn_mask.shape:
-            raise DataError(
-                f"{path}: {drawn.shape} differs from the other parts' {drawn_mask.shape}"
-            )
-        drawn_mask[drawn] = part
-    assert drawn_mask is not None
-    return drawn_mask
-
-
 def read_face(face: FaceFile) -> Pair:
-    """Photo ``(H, W, 3)`` RGB and mask ``(H, W)``, equal in size.
+    """Photo ``(H, W, 3)`` RGB and mask ``(H, W)``, equal in size; ``UNKNOWN`` without labels.
 
     The release's photos are twice the size of their masks and are brought to it.
 
     Raises:
-        DataError: as ``read_mask``, or photo and mask differ in size.
+        DataError: a file cannot be read, a mask holds no class ids, or the sizes differ.
     """
-    photo = _open(face.image, "RGB")
-    if not face.masks:
+    try:
+        with Image.open(face.image) as image:
+            photo = image.convert("RGB")
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{face.image}: cannot be read as an image ({error})") from error
+    if face.pair is None:
         return np.asarray(photo), np.full((photo.height, photo.width), UNKNOWN, np.uint8)
-    mask = read_mask(face)
+    mask = _read_mask(face, face.pair)
     size = (mask.shape[1], mask.shape[0])
     if photo.size != size:
         same_shape = photo.width * size[1] == photo.height * size[0]
-        if not (face.parts and same_shape):
+        if not (face.pair.parts and same_shape):
             raise DataError(
                 f"{face.image}: {photo.width} x {photo.height}, "
-                f"but its mask {face.masks[0]} is {size[0]} x {size[1]}"
+                f"but its mask {face.root / face.pair.mask} is {size[0]} x {size[1]}"
             )
         photo = photo.resize(size, Image.Resampling.BOX)
     return np.asarray(photo), mask
+
+
+def _read_mask(face: FaceFile, pair: pairing.Pair) -> NDArray[np.uint8]:
+    try:
+        ids = pair_ids(pair, lambda name: (face.root / name).read_bytes())
+    except (MaskError, OSError) as error:
+        raise DataError(f"{face.root / pair.mask}: {error}") from error
+    if pair.parts:
+        return ids
+    labelling = of_order(face.order, face.partial)
+    unknown = labelling.unknown(np.bincount(ids.ravel(), minlength=256))
+    if unknown:
+        raise DataError(f"{face.root / pair.mask}: {unknown}")
+    return labelling.lut[ids]
 
 
 def load_faces(
@@ -269,6 +222,25 @@ def load_faces(
         results = list(pool.map(read, range(len(files))))
     _raise_all([problem for problem in results if isinstance(problem, str) and problem])
     return ([r for r in results if not isinstance(r, str)] if keep else None), counts
+
+
+class MaskedFace(NamedTuple):
+    """A face in a mask: its pixels ``(H, W)``, and the box around them, ``x0, y0, x1, y1``."""
+
+    region: NDArray[np.bool_]
+    box: tuple[int, int, int, int]
+
+
+def largest_face(mask: NDArray[np.uint8]) -> MaskedFace | None:
+    """The largest connected region of a face's classes in a mask ``(H, W)``; None without one."""
+    lut = np.zeros(256, np.uint8)
+    lut[list(FACE_CLASSES)] = 1
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(lut[mask])
+    if count < 2:
+        return None
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, width, height = stats[largest, :4].tolist()
+    return MaskedFace(parts == largest, (x, y, x + width, y + height))
 
 
 def class_pixels(mask: NDArray[np.uint8]) -> NDArray[np.int64]:

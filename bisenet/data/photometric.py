@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import BY_NAME
+from bisenet.data.paste import blend
 from bisenet.data.types import Image
 
 
@@ -100,9 +101,7 @@ def recolor_region(
         offset = rng.uniform(-0.25, 0.45)
         tables = np.stack([tone_curve(offset, rng.uniform(0.5, 1), 1, g) for g in gains], -1)
         changed = cv2.LUT(grey, tables[None])
-    alpha = cv2.GaussianBlur(region.astype(np.uint8) * 255, (0, 0), 1.0)[..., None]
-    wide = alpha.astype(np.uint16)
-    return ((changed * wide + image * (255 - wide) + 127) // 255).astype(np.uint8)
+    return blend(changed, image, cv2.GaussianBlur(region.astype(np.uint8) * 255, (0, 0), 1.0))
 
 
 def light(rng: np.random.Generator, image: Image) -> Image:

@@ -178,7 +178,7 @@ class EpochSampler:
 
 
 class _Bank(Sequence[Pair]):
-    """Faces by position, read only when looked at."""
+    """Faces by position, read when indexed."""
 
     def __init__(self, load: Callable[[int], Pair], indices: Sequence[int]):
         self._load, self._indices = load, indices

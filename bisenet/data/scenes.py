@@ -15,6 +15,8 @@ import numpy as np
 
 from bisenet.classes import BACKGROUND, FACE_CLASSES
 from bisenet.data.backgrounds import make_scene
+from bisenet.data.faces import largest_face
+from bisenet.data.paste import before_warp, blend, outline
 from bisenet.data.types import Image, Mask, Pair
 
 ATTEMPTS = 60
@@ -54,12 +56,10 @@ def face_box(mask: Mask) -> tuple[int, int, int, int]:
     Raises:
         ValueError: the mask shows no face.
     """
-    face = np.isin(mask, FACE_CLASSES).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(face)
-    if count < 2:
+    face = largest_face(mask)
+    if face is None:
         raise ValueError("The mask shows no face.")
-    x, y, width, height = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])), :4].tolist()
-    return (x, y, x + width, y + height)
+    return face.box
 
 
 def place(
@@ -86,25 +86,9 @@ def place(
     matrix = np.column_stack([linear, np.array(centre) - linear @ middle])
     target = (canvas.shape[1], canvas.shape[0])
     labels = cv2.warpAffine(mask, matrix, target, flags=cv2.INTER_NEAREST)
-    # One pixel in: the rim of the cut-out still shows the old background, and nothing at all
-    # where the picture ends.
-    solid = cv2.erode(
-        (mask != BACKGROUND).astype(np.uint8) * 255,
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=(0,),
-    )
-    rgba = np.dstack([image, solid])
-    if scale < 0.8:  # bilinear sampling would skip source pixels and alias
-        inner = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
-        fx, fy = mask.shape[1] / inner[0], mask.shape[0] / inner[1]
-        rgba = cv2.resize(rgba, inner, interpolation=cv2.INTER_AREA)
-        # Pixel centres: source = (shrunk + 0.5) * factor - 0.5
-        shrink = np.array([[fx, 0, 0.5 * fx - 0.5], [0, fy, 0.5 * fy - 0.5], [0, 0, 1]])
-        matrix = matrix @ shrink
+    rgba, matrix = before_warp(np.dstack([image, outline(mask)]), matrix, scale)
     warped = cv2.warpAffine(rgba, matrix, target, flags=cv2.INTER_LINEAR)
-    alpha = cv2.GaussianBlur(warped[..., 3], (0, 0), 0.6)[..., None].astype(np.uint16)
-    canvas[:] = (warped[..., :3] * alpha + canvas * (255 - alpha) + 127) // 255
+    canvas[:] = blend(warped[..., :3], canvas, cv2.GaussianBlur(warped[..., 3], (0, 0), 0.6))
     own = labels != BACKGROUND
     truth[own] = labels[own]
     ys, xs = np.nonzero(np.isin(labels, FACE_CLASSES))

@@ -135,9 +135,9 @@ def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The shrunk photo with a rim, ``(1, H, W, 3)``, one side ``side``, the other in quarters.
+    """The shrunk photo, padded, ``(1, H, W, 3)``: one side ``side``, the other in quarters of it.
 
-    OpenVINO prepares anew for every size, which takes as long as five runs: so there are few.
+    OpenVINO prepares anew for every size, which takes as long as five runs: so sizes are few.
     """
     quarter = side // 4
     longer = small.shape[0] >= small.shape[1], small.shape[1] >= small.shape[0]

@@ -1,8 +1,8 @@
-"""Compiled networks that were kept on the disk are used only where they are still what was written.
+"""Compiled networks on the disk, checked by hash before OpenVINO loads them.
 
-OpenVINO writes a compiled network into its cache folder and takes it from there at the next start
-without a look at its bytes: one flipped bit gives wrong labels, or a dead process. So each file has
-its SHA-256 beside it, and a file that does not fit it, or has none, is deleted and compiled afresh.
+OpenVINO reads a compiled network from its cache folder unchecked: one flipped bit gives wrong
+labels, or a dead process. So each file has its SHA-256 beside it; without a matching one it is
+deleted and compiled afresh.
 """
 
 from __future__ import annotations

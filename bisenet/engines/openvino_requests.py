@@ -27,8 +27,8 @@ def settings(precision: Literal["f32", "bf16"], threads: int) -> dict[str, Any]:
 class Requests:
     """Runs a compiled network that has one input. Safe to share between threads.
 
-    The network runs in OpenVINO's own thread, so those of parses that run at once take turns. In
-    the callers' threads, as the synchronous call has it, they would compete for the same cores.
+    Inference runs in OpenVINO's own thread, so parallel parses run one after another. In the
+    callers' threads, as the synchronous call has it, they would compete for the same cores.
     """
 
     def __init__(self, compiled: ov.CompiledModel):

@@ -1,1 +1,1 @@
-"""Scoring: photos paired with their masks, metrics, calibration, two contestants compared."""
+"""Scoring against masks: metrics, calibration, robustness, two networks compared."""

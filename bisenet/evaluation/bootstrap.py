@@ -1,4 +1,4 @@
-"""Two contestants on the same photos: paired differences by class, with bootstrap intervals.
+"""Two networks on the same photos: paired differences by class, with bootstrap intervals.
 
 Photos are drawn with replacement, the same ones for both (Efron and Tibshirani, "An Introduction
 to the Bootstrap", 1993, percentile intervals); the counts of a draw are pooled before scores are
@@ -74,14 +74,14 @@ def compare(
         ValueError: no photos, or not as many of both.
     """
     if not first or len(first) != len(second):
-        raise ValueError("Two contestants are compared on the same photos, one or more.")
+        raise ValueError("Two networks are compared on the same photos, one or more.")
     counts = [np.stack([_marginals(s.confusion) for s in side]) for side in (first, second)]
     n = len(first)
     times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws)
     # One matrix product pools every draw; float64 holds pixel counts exactly.
     drawn = [_scores((times @ c.reshape(n, -1)).reshape(draws, 3, -1)) for c in counts]
     whole = [_scores(c.sum(axis=0)) for c in counts]
-    # A few stray pixels of a class in a prediction tell nothing: photos count by their truth.
+    # Photos count by their truth: stray pixels of a class in a prediction say nothing about it.
     photos = (counts[0][:, 1] > 0).sum(axis=0)
     everything = np.arange(whole[0][0].size)
     means_over = {"iou": everything, "f1": np.delete(everything, BACKGROUND)}

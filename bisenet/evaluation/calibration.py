@@ -1,4 +1,4 @@
-"""Does the network know when it is wrong? Reliability and expected calibration error.
+"""Reliability and expected calibration error: does confidence equal accuracy?
 
 Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: pixels are put into bins by
 their confidence; in each, the share that is right is held against the mean confidence.
@@ -14,7 +14,7 @@ BINS = 15
 
 
 def calibration_counts(
-    confidence: NDArray[np.float32], right: NDArray[np.bool_], bins: int = BINS
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = BINS
 ) -> NDArray[np.float64]:
     """Pixels by confidence, ``(B, 3)``: pixels, sum of their confidence, of those right.
 
@@ -26,13 +26,13 @@ def calibration_counts(
         right: of the same shape, whether the label is true.
         bins: how many.
     """
-    sure = confidence.ravel().astype(np.float64)
-    place = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    confidence = confidence.ravel().astype(np.float64)
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     return np.stack(
         [
-            np.bincount(place, minlength=bins).astype(np.float64),
-            np.bincount(place, weights=sure, minlength=bins),
-            np.bincount(place, weights=right.ravel(), minlength=bins),
+            np.bincount(bin_of, minlength=bins).astype(np.float64),
+            np.bincount(bin_of, weights=confidence, minlength=bins),
+            np.bincount(bin_of, weights=right.ravel(), minlength=bins),
         ],
         axis=1,
     )
@@ -40,22 +40,22 @@ def calibration_counts(
 
 def expected_calibration_error(counts: NDArray[np.float64]) -> float:
     """Mean distance of accuracy and confidence over the bins, weighted by pixels; 0..1."""
-    pixels, sure, right = counts.T
+    pixels, confidence, right = counts.T
     total = pixels.sum()
-    return float(np.abs(right - sure).sum() / total) if total else 0.0
+    return float(np.abs(right - confidence).sum() / total) if total else 0.0
 
 
 def reliability_table(counts: NDArray[np.float64]) -> pd.DataFrame:
     """One row a bin: its limits, pixels, mean confidence and accuracy (nan where it is empty)."""
     bins = len(counts)
-    pixels, sure, right = counts.T
+    pixels, confidence, right = counts.T
     with np.errstate(invalid="ignore"):
         return pd.DataFrame(
             {
                 "confidence_from": np.arange(bins) / bins,
                 "confidence_to": np.arange(1, bins + 1) / bins,
                 "pixels": pixels.astype(np.int64),
-                "mean_confidence": sure / pixels,
+                "mean_confidence": confidence / pixels,
                 "accuracy": right / pixels,
             }
         )

@@ -1,7 +1,7 @@
 """How steady a network is on faces without labels: does the mirror image get the same regions?
 
 Where no truth exists, agreement of a photo with its own mirror image, or of two sets of weights,
-shows for whom the network is less sure. It bounds nothing: both can be wrong alike.
+shows for which faces the network is less reliable. It bounds nothing: both can be wrong alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, BY_NAME, NUM_CLASSES, mirror_lut
+from bisenet.classes import BACKGROUND, BY_NAME, mirror_lut
+from bisenet.evaluation.metrics import confusion_matrix, iou_and_f1, mean_of
 
 SKIN = BY_NAME["skin"].id
 LEAST_SKIN = 200  # pixels
@@ -59,15 +60,8 @@ def agreement(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Agreement:
     shown = (first != BACKGROUND) | (second != BACKGROUND)
     if not shown.any():
         return Agreement(1.0, 1.0)
-    scores = []
-    for c in range(NUM_CLASSES):
-        if c == BACKGROUND:
-            continue
-        one, other = first == c, second == c
-        union = int((one | other).sum())
-        if union:
-            scores.append(int((one & other).sum()) / union)
-    return Agreement(float((first == second)[shown].mean()), float(np.mean(scores)))
+    iou, _ = iou_and_f1(confusion_matrix(first, second))
+    return Agreement(float((first == second)[shown].mean()), mean_of(np.delete(iou, BACKGROUND)))
 
 
 def ita_degrees(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float | None:

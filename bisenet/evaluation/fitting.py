@@ -62,7 +62,7 @@ def labels_at(
     into_row = _targets(mask.shape[0], height)
     into_column = _targets(mask.shape[1], width)
     labels = np.empty((height, width), np.uint8)
-    sure = np.empty((height, width), np.float32)
+    mean_confidence = np.empty((height, width), np.float32)
     strip = max(1, _STRIP_CELLS // width)
     for top in range(0, height, strip):
         bottom = min(height, top + strip)
@@ -76,8 +76,8 @@ def labels_at(
         winner = np.argmax(votes + 1e-6 * voters, axis=1)[:, None]
         of_winner = np.take_along_axis(votes, winner, 1) / np.take_along_axis(voters, winner, 1)
         labels[top:bottom] = winner.reshape(-1, width)
-        sure[top:bottom] = of_winner.reshape(-1, width)
-    return labels, sure
+        mean_confidence[top:bottom] = of_winner.reshape(-1, width)
+    return labels, mean_confidence
 
 
 def _targets(n: int, m: int) -> NDArray[np.int64]:

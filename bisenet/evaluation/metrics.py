@@ -40,9 +40,21 @@ def partly_wrong(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDA
     return np.bincount(prediction[among], minlength=NUM_CLASSES).astype(np.int64)
 
 
-def iou_and_f1(matrix: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """IoU and F1 of each class, ``(C,)`` each; nan for a class absent from both sides."""
-    return from_marginals(np.diag(matrix), matrix.sum(1), matrix.sum(0))
+def iou_and_f1(
+    matrix: NDArray[np.int64], wrong: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU and F1 of each class, ``(C,)`` each; nan for a class absent from both sides.
+
+    Args:
+        matrix: ``confusion_matrix``.
+        wrong: ``partly_wrong`` where the truth is known in part; a class that no truth shows is
+            nan then.
+    """
+    truth = matrix.sum(1)
+    if wrong is None:
+        return from_marginals(np.diag(matrix), truth, matrix.sum(0))
+    iou, f1 = from_marginals(np.diag(matrix), truth, matrix.sum(0) + wrong)
+    return np.where(truth > 0, iou, np.nan), np.where(truth > 0, f1, np.nan)
 
 
 def from_marginals(
@@ -158,27 +170,28 @@ class Scores:
             raise ValueError(f"Truth is {truth.shape}, prediction {prediction.shape}.")
         matrix = confusion_matrix(truth, prediction)
         edges = boundary_counts(truth, prediction) if self.with_boundary else None
-        if not self.partial:
-            return self.add_counts(matrix, edges)
-        wrong = partly_wrong(truth, prediction)
-        self.wrong += wrong
-        self.add_counts(matrix, edges)
-        return mean_of(_of_partial(matrix, wrong)[0])
+        wrong = partly_wrong(truth, prediction) if self.partial else None
+        return self.add_counts(matrix, edges, wrong)
 
-    def add_counts(self, matrix: NDArray[np.int64], edges: NDArray[np.int64] | None) -> float:
-        """Count one picture from its ``confusion_matrix`` and ``boundary_counts``, as ``add``."""
+    def add_counts(
+        self,
+        matrix: NDArray[np.int64],
+        edges: NDArray[np.int64] | None,
+        wrong: NDArray[np.int64] | None = None,
+    ) -> float:
+        """Count a picture from ``confusion_matrix``, ``boundary_counts`` and ``partly_wrong``."""
         self.images += 1
         self.confusion += matrix
         self.images_with += matrix.sum(1) > 0
         if edges is not None:
             self.boundary += edges
-        return mean_of(iou_and_f1(matrix)[0])
+        if wrong is not None:
+            self.wrong += wrong
+        return mean_of(iou_and_f1(matrix, wrong)[0])
 
     def iou_and_f1(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """IoU and F1 of each class, ``(19,)`` each; nan for a class without a score."""
-        if self.partial:
-            return _of_partial(self.confusion, self.wrong)
-        return iou_and_f1(self.confusion)
+        return iou_and_f1(self.confusion, self.wrong if self.partial else None)
 
     @property
     def miou(self) -> float:
@@ -195,11 +208,11 @@ class Scores:
         """Mean boundary F1 over the foreground classes that occur."""
         return mean_of(np.delete(boundary_f1(self.boundary), BACKGROUND))
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON; a class that does not occur has null scores."""
         iou, f1 = self.iou_and_f1()
         edges = boundary_f1(self.boundary)
-        result: dict[str, object] = {
+        result: dict[str, Any] = {
             "images": self.images,
             "miou": self.miou,
             "mean_f1": self.mean_f1,
@@ -219,14 +232,6 @@ class Scores:
             per_class[c.name] = row
         result["per_class"] = per_class
         return result
-
-
-def _of_partial(
-    matrix: NDArray[np.int64], wrong: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    truth = matrix.sum(1)
-    scores = from_marginals(np.diag(matrix), truth, matrix.sum(0) + wrong)
-    return (np.where(truth > 0, scores[0], np.nan), np.where(truth > 0, scores[1], np.nan))
 
 
 def _number(value: float) -> float | None:

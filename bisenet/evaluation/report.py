@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, CLASSES
+from bisenet.classes import BACKGROUND, CLASSES, NUM_CLASSES
 from bisenet.evaluation import bootstrap, calibration, scoring
 from bisenet.evaluation.bootstrap import Differences
 from bisenet.evaluation.metrics import (
@@ -72,30 +72,30 @@ def share_of_truth(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def photo_table(outcome: Outcome) -> pd.DataFrame:
-    """One row a photo, the worst first (by A): its own scores of each contestant, 0..1."""
+    """One row a photo, the worst first (by A): its own scores of each network, 0..1."""
     columns: dict[str, list[Any]] = {
         "photo": shown_names(outcome),
         "width_px": [p.width for p in outcome.photos],
         "height_px": [p.height for p in outcome.photos],
         "face_height_px": [p.face_height for p in outcome.photos],
     }
-    for k, _ in enumerate(outcome.contestants):
+    for k, _ in enumerate(outcome.networks):
         end = _ending(outcome, k)
         columns[f"miou{end}"] = [p.scores[k].miou for p in outcome.photos]
         columns[f"mean_f1{end}"] = [_own_f1(p.scores[k]) for p in outcome.photos]
         columns[f"faces_found{end}"] = [p.faces[k] for p in outcome.photos]
     table = pd.DataFrame(columns)
-    if len(outcome.contestants) > 1:
+    if len(outcome.networks) > 1:
         table["miou_b_minus_a"] = table["miou_b"] - table["miou_a"]
     first = f"miou{_ending(outcome, 0)}"
     return table.sort_values(first, kind="stable")
 
 
 def reliability(outcome: Outcome) -> pd.DataFrame:
-    """The bins of every contestant, as ``calibration.reliability_table``."""
+    """The bins of every network, as ``calibration.reliability_table``."""
     tables = []
-    for k, _ in enumerate(outcome.contestants):
-        _, counts = scoring.pooled(outcome.scores_of(k))
+    for k, _ in enumerate(outcome.networks):
+        _, counts = outcome.pooled(k)
         table = calibration.reliability_table(counts)
         table.insert(0, "contestant", LETTERS[k])
         tables.append(table)
@@ -138,9 +138,9 @@ def verdict(found: Differences, score: str) -> str:
         parts.append(f"{'' if better else 'B is '}worse at {_listed(worse)}")
     text = f"Beyond chance, {' and '.join(parts)}." if parts else "No class differs beyond chance."
     first, second, low, high = found.mean
-    sure = "differs beyond chance" if found.mean_differs else "does not differ beyond chance"
+    verb = "differs beyond chance" if found.mean_differs else "does not differ beyond chance"
     text += (
-        f" The mean {score} {sure}: {100 * (second - first):+.2f} points, "
+        f" The mean {score} {verb}: {100 * (second - first):+.2f} points, "
         f"{100 * bootstrap.LEVEL:.0f} % interval {100 * low:+.2f} to {100 * high:+.2f}."
     )
     there = ~np.isnan(found.first) | ~np.isnan(found.second)
@@ -154,8 +154,15 @@ def verdict(found: Differences, score: str) -> str:
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
-    """Everything as the command ``evaluate --json`` gives it, and what is told here besides."""
-    reports = [_contestant(outcome, k) for k, _ in enumerate(outcome.contestants)]
+    """What ``network_document`` has of each network, and what is of the run or of both."""
+    reports = []
+    for k, _ in enumerate(outcome.networks):
+        _, counts = outcome.pooled(k)
+        reports.append(network_document(outcome, k))
+        reports[k]["calibration"] = {
+            "expected_calibration_error": calibration.expected_calibration_error(counts),
+            "bins": _records(calibration.reliability_table(counts)),
+        }
     result = reports[0]
     if len(reports) > 1:
         result["second"] = reports[1]
@@ -166,7 +173,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
             "seed": bootstrap.SEED,
             **{name: _records(difference_table(found)) for name, found in pairs.items()},
         }
-    result["labels"] = outcome.labels
+    result["labels"] = outcome.labelling.name
     result["stopped"] = outcome.stopped
     result["not_scored"] = {one.name: one.reason for one in outcome.problems}
     return result
@@ -187,22 +194,53 @@ def shown_names(outcome: Outcome) -> list[str]:
     ]
 
 
-def _contestant(outcome: Outcome, k: int) -> dict[str, Any]:
-    scores, counts = scoring.pooled(outcome.scores_of(k))
+def network_document(outcome: Outcome, k: int) -> dict[str, Any]:
+    """A network's scores, what it is, and its worst photos, ready for JSON."""
+    scores, _ = outcome.pooled(k)
     mious = zip(shown_names(outcome), outcome.scores_of(k), strict=True)
     worst = sorted(((name, score.miou) for name, score in mious), key=lambda item: item[1])
     return scores.as_dict() | {
-        "weights": outcome.contestants[k].weights,
-        "engine": outcome.contestants[k].engine,
+        "weights": outcome.networks[k].weights,
+        "engine": outcome.networks[k].engine,
         "framing": outcome.framing,
         "flip": False,
         "seconds": round(outcome.seconds, 2),
         "worst": {name: round(miou, 4) for name, miou in worst[:_WORST]},
-        "calibration": {
-            "expected_calibration_error": calibration.expected_calibration_error(counts),
-            "bins": _records(calibration.reliability_table(counts)),
-        },
     }
+
+
+def share_inside_crops(outcome: Outcome) -> dict[str, float]:
+    """Share of each class's true pixels inside the faces' crops of the first network, by name."""
+    scores = outcome.scores_of(0)
+    total = sum((one.confusion.sum(1) for one in scores), np.zeros(NUM_CLASSES, np.int64))
+    inside = sum((one.inside for one in scores), np.zeros(NUM_CLASSES, np.int64))
+    return {c.name: round(float(inside[c.id] / total[c.id]), 4) for c in CLASSES if total[c.id]}
+
+
+def faces_found(outcome: Outcome) -> dict[str, int]:
+    """In how many photos the first network's parser found so many faces, by that number."""
+    counts = Counter(photo.faces[0] for photo in outcome.photos)
+    return {str(faces): photos for faces, photos in sorted(counts.items())}
+
+
+def text_table(scores: Scores) -> str:
+    """Scores for a terminal: one line a class, means below."""
+    report = scores.as_dict()
+    lines = [f"{'class':<12}{'IoU':>8}{'F1':>8}{'edge F1':>9}{'images':>8}{'pixels':>12}"]
+    for name, row in report["per_class"].items():
+        cells = [_cell(row["iou"], 8), _cell(row["f1"], 8), _cell(row.get("boundary_f1"), 9)]
+        lines.append(f"{name:<12}{''.join(cells)}{row['images']:>8}{row['pixels']:>12}")
+    lines.append(
+        f"\n{scores.images} images   mIoU {scores.miou:.4f} ({NUM_CLASSES} classes)   "
+        f"mean F1 {scores.mean_f1:.4f} (foreground)"
+    )
+    if scores.with_boundary:
+        lines.append(f"mean boundary F1 {scores.mean_boundary_f1:.4f} (foreground)")
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, width: int) -> str:
+    return f"{'-' if value is None else format(value, '.3f'):>{width}}"
 
 
 def _own_f1(score: scoring.PhotoScore) -> float:
@@ -210,7 +248,7 @@ def _own_f1(score: scoring.PhotoScore) -> float:
 
 
 def _ending(outcome: Outcome, k: int) -> str:
-    return f"_{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else ""
+    return f"_{LETTERS[k].lower()}" if len(outcome.networks) > 1 else ""
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

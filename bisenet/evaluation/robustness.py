@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from bisenet.classes import BACKGROUND
 from bisenet.data import photometric
 from bisenet.data.augment import IGNORE
-from bisenet.data.faces import FaceFile, read_face
-from bisenet.evaluation.folder_score import Predict
+from bisenet.data.faces import FaceFile, Pair, read_face
 from bisenet.evaluation.metrics import Scores
+from bisenet.geometry.affine import from_shrunk
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+# From a photo ``(H, W, 3)`` to class ids ``(H, W)``.
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 Change = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Pair]
 
 LOW_LIGHT_GAIN, LOW_LIGHT_GAMMA, LOW_LIGHT_NOISE = 0.35, 1.4, 4.0
@@ -46,13 +47,11 @@ def turned_and_scaled(degrees: float, scale: float) -> Change:
         height, width = mask.shape
         centre = ((width - 1) / 2, (height - 1) / 2)
         matrix = cv2.getRotationMatrix2D(centre, degrees, scale)
-        small, from_small = image, matrix.copy()
+        small, from_small = image, matrix
         if scale < 1:  # average first: sampling alone would alias
             small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            factor = np.array([width / small.shape[1], height / small.shape[0]])
-            # Pixel centres: photo = (small + 0.5) * factor - 0.5
-            from_small[:, 2] += matrix[:, :2] @ (factor / 2 - 0.5)
-            from_small[:, :2] *= factor
+            factor = (width / small.shape[1], height / small.shape[0])
+            from_small = from_shrunk(matrix, factor)
         warped = cv2.warpAffine(small, from_small, (width, height), flags=cv2.INTER_LINEAR)
         labels = cv2.warpAffine(
             mask,

@@ -1,4 +1,4 @@
-"""A set of photos scored by one contestant or two, photo by photo, so that it can be stopped."""
+"""One or two networks scored on a set of photos, photo by photo, so that it can be stopped."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bisenet.data.label_mapping import Labelling
+from bisenet.data.masks import MaskError, Read, true_classes
 from bisenet.evaluation import scoring
-from bisenet.evaluation.label_mapping import Labelling
-from bisenet.evaluation.masks import Checked, Read, true_classes
+from bisenet.evaluation.metrics import Scores
+from bisenet.evaluation.survey import Checked
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import Photo
-from bisenet.parse_queue import Parse as Parse
+from bisenet.parse_queue import Parse
 from bisenet.parser import FramingName, Parsing
 from bisenet.runtime.cancellation import Cancelled
 from bisenet.runtime.timing import duration
 
 _STOPPED = "Not scored: the run was stopped before."
+# Gives the function that parses a pair's photo: the box of the true face differs by pair.
+ParseFor = Callable[[Checked], Parse]
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """What is scored: weights on an engine. ``engine`` names precision, device and threads."""
+class EvaluatedNetwork:
+    """Weights on an engine. ``engine`` names precision, device and threads."""
 
     weights: str
     engine: str
@@ -33,50 +40,54 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run brought.
+    """The scores of a run.
 
     Attributes:
-        contestants: one or two.
+        networks: one or two.
         photos: those that were scored, in their order.
         problems: those that were not, with the reason.
         framing: ``whole`` or ``auto``.
-        labels: what the masks' ids were taken for.
+        labelling: what the masks' ids were taken for.
         seconds: how long it took.
         stopped: whether it was stopped before its end.
     """
 
-    contestants: tuple[Contestant, ...]
+    networks: tuple[EvaluatedNetwork, ...]
     photos: tuple[scoring.ScoredPhoto, ...]
     problems: tuple[SkippedFile, ...]
     framing: FramingName
-    labels: str
+    labelling: Labelling
     seconds: float
     stopped: bool
 
-    def scores_of(self, contestant: int) -> list[scoring.PhotoScore]:
-        """The photos' scores of one contestant, 0 or 1."""
-        return [photo.scores[contestant] for photo in self.photos]
+    def scores_of(self, network: int) -> list[scoring.PhotoScore]:
+        """The photos' scores of one network, 0 or 1."""
+        return [photo.scores[network] for photo in self.photos]
+
+    def pooled(self, network: int) -> tuple[Scores, NDArray[np.float64]]:
+        """One network's scores over all photos, and its calibration counts ``(B, 3)``."""
+        return scoring.pooled(self.scores_of(network), self.labelling.partial)
 
 
 def evaluate(
     checked: Sequence[Checked],
     read: Read,
     labelling: Labelling,
-    contestants: Sequence[tuple[Contestant, Parse]],
+    networks: Sequence[tuple[EvaluatedNetwork, ParseFor]],
     framing: FramingName,
     progress: Callable[[float, str], None] = lambda _share, _what: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Score every photo by every contestant; one that fails is listed and the rest goes on.
+    """Score every network on every photo; a photo that fails is listed and the rest goes on.
 
-    All contestants see a photo before the next one comes, so that a run which is stopped has
-    scored all of them on the same photos.
+    A photo is parsed by all networks before the next one, so that a stopped run has scored all of
+    them on the same photos.
 
     Args:
         checked: pairs whose ids all mean something under the labelling.
         read: a file's bytes by its name.
         labelling: what the ids mean.
-        contestants: each with the function that parses for it.
+        networks: each with what gives the function that parses a pair's photo.
         framing: for the report; the functions know it.
         progress: gets the share done, 0..1, and a line with rate and time left.
         stop: asked before each photo.
@@ -93,18 +104,19 @@ def evaluate(
         elapsed = time.monotonic() - began
         progress(done / len(checked), progress_line(done, len(checked), elapsed))
         try:
-            photos.append(_score(one, read, labelling, [parse for _, parse in contestants]))
-        except Cancelled:  # while it waited for its turn; the next look at ``stop`` ends the run
+            photos.append(_score(one, read, labelling, [parse(one) for _, parse in networks]))
+        except Cancelled:  # while it waited in the queue; ``stop``, asked next, ends the run
             problems.append(SkippedFile(one.pair.photo, _STOPPED))
         except (ValueError, OSError, MemoryError, RuntimeError) as error:
-            name = one.pair.mask if isinstance(error, ArchiveError) else one.pair.photo
+            of_mask = isinstance(error, (ArchiveError, MaskError))
+            name = one.pair.mask if of_mask else one.pair.photo
             problems.append(SkippedFile(name, str(error) or "There is not enough memory for it."))
     return Outcome(
-        contestants=tuple(contestant for contestant, _ in contestants),
+        networks=tuple(network for network, _ in networks),
         photos=tuple(photos),
         problems=tuple(problems),
         framing=framing,
-        labels=labelling.name,
+        labelling=labelling,
         seconds=time.monotonic() - began,
         stopped=stopped,
     )
@@ -136,7 +148,7 @@ def _score(
             face_height=round(scoring.face_height(truth) * height / truth.shape[0]),
             faces=(len(parsing.faces),),
             thumbnail=scoring.thumbnail(photo.image),
-            scores=(scoring.score(truth, parsing),),
+            scores=(scoring.score(truth, parsing, labelling.partial),),
         )
 
     # Each decodes the photo anew: kept between two places in the queue, nothing would bound it.

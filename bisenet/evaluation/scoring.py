@@ -6,23 +6,23 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.classes import FACE_CLASSES, NUM_CLASSES
+from bisenet.classes import NUM_CLASSES
+from bisenet.data.faces import class_pixels, largest_face
+from bisenet.data.pairing import Pair
 from bisenet.evaluation.calibration import BINS, calibration_counts
 from bisenet.evaluation.fitting import at_size
-from bisenet.evaluation.label_mapping import IGNORE
 from bisenet.evaluation.metrics import (
     Scores,
     boundary_counts,
     confusion_matrix,
     iou_and_f1,
     mean_of,
+    partly_wrong,
 )
-from bisenet.evaluation.pairing import Pair
 from bisenet.postprocess.results import Parsing
 
 THUMBNAIL_PX = 96
@@ -30,25 +30,29 @@ THUMBNAIL_PX = 96
 
 @dataclass(frozen=True, eq=False)
 class PhotoScore:
-    """How one contestant did on one photo.
+    """How one network did on one photo.
 
     Attributes:
         confusion: ``(19, 19)`` int64, pixels by true and predicted class.
-        edges: ``(19, 4)`` int64, as ``metrics.boundary_counts``.
+        wrong: ``(19,)`` int64, as ``metrics.partly_wrong``; None where the truth is known wholly.
+        edges: ``(19, 4)`` int64, as ``metrics.boundary_counts``; None where it is known in part.
+        inside: ``(19,)`` int64, pixels of each true class inside the faces' crops.
         calibration: ``(B, 3)``, as ``calibration.calibration_counts``, over the pixels that the
             network judged: those beyond all faces' crops have no probability of their own.
         miou: over the classes in this photo's truth or prediction, 0..1.
     """
 
     confusion: NDArray[np.int64] = field(repr=False)
-    edges: NDArray[np.int64] = field(repr=False)
+    wrong: NDArray[np.int64] | None = field(repr=False)
+    edges: NDArray[np.int64] | None = field(repr=False)
+    inside: NDArray[np.int64] = field(repr=False)
     calibration: NDArray[np.float64] = field(repr=False)
     miou: float
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredPhoto:
-    """A photo with its scores, one a contestant.
+    """A photo with its scores, one a network.
 
     Attributes:
         pair: the names of photo and mask.
@@ -56,9 +60,9 @@ class ScoredPhoto:
         height: of the photo, pixels.
         face_height: of the largest face in the truth, from its top to its chin, pixels; 0 where
             there is none.
-        faces: how many faces were found by each contestant.
+        faces: how many faces were found by each network.
         thumbnail: JPEG.
-        scores: in the order of the contestants.
+        scores: in the order of the networks.
     """
 
     pair: Pair
@@ -70,44 +74,47 @@ class ScoredPhoto:
     scores: tuple[PhotoScore, ...]
 
 
-def score(truth: NDArray[np.uint8], parsing: Parsing) -> PhotoScore:
-    """Score a parsing against the truth ``(H, W)``; pixels of ``IGNORE`` do not count.
+def score(truth: NDArray[np.uint8], parsing: Parsing, partial: bool = False) -> PhotoScore:
+    """Score a parsing against the truth ``(H, W)``; values that are no class do not count.
 
     A photo of the truth's proportions and another size is scored at the truth's size.
+
+    Args:
+        partial: the truth may hold the values of ``bisenet.data.partial_labels``.
 
     Raises:
         ValueError: the sizes differ otherwise.
     """
     found, confidence, judged = at_size(parsing, truth.shape)
     confusion = confusion_matrix(truth, found)
-    judged = judged & (truth != IGNORE)
+    wrong = partly_wrong(truth, found) if partial else None
+    judged = judged & (truth < NUM_CLASSES)
     return PhotoScore(
         confusion=confusion,
-        edges=boundary_counts(truth, found),
+        wrong=wrong,
+        edges=None if partial else boundary_counts(truth, found),
+        inside=class_pixels(truth[judged]),
         calibration=calibration_counts(confidence[judged], (truth == found)[judged]),
-        miou=mean_of(iou_and_f1(confusion)[0]),
+        miou=mean_of(iou_and_f1(confusion, wrong)[0]),
     )
 
 
-def pooled(scores: Iterable[PhotoScore]) -> tuple[Scores, NDArray[np.float64]]:
-    """Scores over a set, and its calibration counts ``(B, 3)``."""
-    total = Scores()
+def pooled(
+    scores: Iterable[PhotoScore], partial: bool = False
+) -> tuple[Scores, NDArray[np.float64]]:
+    """Scores over a set, and its calibration counts ``(B, 3)``; ``partial`` as ``score`` has it."""
+    total = Scores(with_boundary=not partial, partial=partial)
     calibration = np.zeros((BINS, 3))
     for one in scores:
-        total.add_counts(one.confusion, one.edges)
+        total.add_counts(one.confusion, one.edges, one.wrong)
         calibration += one.calibration
     return total, calibration
 
 
 def face_height(truth: NDArray[np.uint8]) -> int:
     """Height of the largest face in a mask ``(H, W)``, pixels; hair, ears and neck are no part."""
-    lut = np.zeros(256, np.uint8)
-    lut[list(FACE_CLASSES)] = 1
-    count, _, stats, _ = cv2.connectedComponentsWithStats(lut[truth])
-    if count < 2:
-        return 0
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    return int(stats[largest, cv2.CC_STAT_HEIGHT])
+    face = largest_face(truth)
+    return 0 if face is None else face.box[3] - face.box[1]
 
 
 def thumbnail(image: Image.Image) -> bytes:

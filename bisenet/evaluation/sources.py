@@ -1,4 +1,4 @@
-"""The files that a person brings, zips and loose ones, under one set of names."""
+"""Uploaded files, zips and loose ones, under one set of names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from bisenet.images.archives import Archive, ArchiveError, SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES
 
-# All files that a person brings at a time; they stay in memory while their session lasts.
+# All files of an upload; they stay in memory while their session lasts.
 MAX_TOTAL_BYTES = 1 << 30
 MAX_FILES = 5_000
 
@@ -20,7 +20,7 @@ class Files:
     """Files by name, each read when it is asked for.
 
     Args:
-        brought: names and bytes, as they were uploaded. One zip counts as its contents; of several
+        uploaded: names and bytes. One zip counts as its contents; of several
             zips each is a folder of the zip's name, so ``images.zip`` and ``masks.zip`` pair up.
 
     Attributes:
@@ -28,8 +28,8 @@ class Files:
         nbytes: memory that the files take.
     """
 
-    def __init__(self, brought: Iterable[tuple[str, bytes]]):
-        files = list(brought)
+    def __init__(self, uploaded: Iterable[tuple[str, bytes]]):
+        files = list(uploaded)
         self.problems: list[SkippedFile] = []
         self.nbytes = sum(len(data) for _, data in files)
         self._readers: dict[str, Reader] = {}

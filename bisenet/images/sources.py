@@ -102,7 +102,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             skipped += tree.skipped
             for below in tree.photos:
                 place = spoken(below.relative_to(path).as_posix())
-                found.append(Source(spoken(below), partial(_read_path, below), place))
+                found.append(Source(spoken(below), partial(read_path, below), place))
         elif is_zip(path.name):
             try:
                 file = stack.enter_context(path.open("rb"))
@@ -114,7 +114,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             found += [replace(s, name=f"{name}/{s.name}", place=s.name) for s in inside]
             refused += bad
         else:
-            found.append(Source(name, partial(_read_path, path), spoken(path.name)))
+            found.append(Source(name, partial(read_path, path), spoken(path.name)))
         # The same path given twice, or within a folder that was given, is one photo.
         sources |= {source.name: source for source in found}
     return Intake(tuple(sources.values()), tuple(refused), tuple(skipped))
@@ -167,7 +167,8 @@ def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[SkippedFile]]
     )
 
 
-def _read_path(path: Path) -> bytes:
+def read_path(path: Path) -> bytes:
+    """A file's bytes; raises ``ImageError`` where it cannot be opened or is too large."""
     try:
         size = path.stat().st_size
         if size <= MAX_BYTES:

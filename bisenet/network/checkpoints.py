@@ -222,7 +222,7 @@ def _expected_shapes(backbone: BackboneName, spatial_path: bool, classes: int) -
 def _closest_network(native: Mapping[str, Shape]) -> tuple[BackboneName, bool]:
     """The backbone, and whether with a spatial path, that fits most of the tensors.
 
-    A file that lacks some tensors is still recognised, and so can be told what it lacks.
+    A file that lacks some tensors is still recognised, so that the error can name them.
     """
     from bisenet.network.bisenet import BACKBONES
 

@@ -1,4 +1,4 @@
-"""What often arrives under a checkpoint's name and is something else, told from its first bytes."""
+"""Files mistaken for checkpoints, recognised by their first bytes."""
 
 from __future__ import annotations
 

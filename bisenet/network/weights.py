@@ -252,10 +252,7 @@ def _read_manifest(path: Path) -> list[WeightsInfo]:
         for table in tables:
             if not float(table.get("temperature", 1)) > 0:
                 raise ValueError("a temperature is more than 0")
-        return [
-            WeightsInfo(path=path.parent / table["file"], **_without(table, "file"))
-            for table in tables
-        ]
+        return [WeightsInfo(path=path.parent / table.pop("file"), **table) for table in tables]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name} of the weights cannot be read: {error}.") from error
 
@@ -267,10 +264,6 @@ def _append(manifest: Path, entry: WeightsInfo) -> None:
     table["file"] = table.pop("path").name
     text = manifest.read_text(encoding="utf-8") + "\n" if manifest.exists() else ""
     write_text(manifest, text + tomli_w.dumps({"weights": [table]}))
-
-
-def _without(table: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {k: v for k, v in table.items() if k != key}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class TrainConfig:
         minutes: bound the run by time; such a run depends on the machine's speed.
         replicas: threads that each run their part of a batch; for CPUs shared with other work.
         echo: how often each prepared batch is shown, varied anew; 1 shows it once, as prepared.
-        hard_fraction: share of the pixels, the hardest, that the cross-entropy looks at.
+        hard_fraction: share of the pixels, the hardest, that the cross-entropy averages.
         augment_last: augmentation in the last of several phases.
         score_every: epochs between scores on val, at ``score_size`` pixels.
         save_every: epochs between checkpoints.

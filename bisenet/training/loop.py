@@ -142,7 +142,7 @@ class Step:
 
         def loss_of(model: BiSeNet, images: Tensor, masks: Tensor) -> Tensor:
             x = normalise(images)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            with self._autocast():
                 outputs = model.forward_heads(x)
             loss = training_loss(outputs, masks, self.weight, self.fraction)
             if self.teacher is not None:

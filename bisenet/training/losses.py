@@ -33,7 +33,7 @@ def class_weights(
 
 
 def at_stride(mask: Tensor, size: Sequence[int]) -> Tensor:
-    """Masks ``(N, H, W)`` sampled at the pixels that an aligned-corners resize looks at."""
+    """Masks ``(N, H, W)`` sampled at the pixels that an aligned-corners resize reads."""
     rows = torch.linspace(0, mask.shape[1] - 1, size[0], device=mask.device).round().long()
     columns = torch.linspace(0, mask.shape[2] - 1, size[1], device=mask.device).round().long()
     return mask[:, rows[:, None], columns]

@@ -1,8 +1,8 @@
 """Labels made by a network for photos that have none, or only some (self-training).
 
-The mean of the probabilities over several sizes and both mirror images decides; what it is not
-sure of stays unknown, a photo on which the parts of a face do not lie as in a face is left out,
-and what is known about a pixel overrules the guess (Xie et al., "Self-training with Noisy
+The mean of the probabilities over several sizes and both mirror images decides. A pixel below
+the confidence stays unknown, a photo whose parts do not lie as in a face is left out, and what is
+known about a pixel overrules the guess (Xie et al., "Self-training with Noisy
 Student", CVPR 2020, for the principle).
 """
 
@@ -112,7 +112,7 @@ def label_photos(
     truths: Sequence[Mask] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Mask | None]:
-    """A mask for each photo ``(H, W, 3)``, with ``UNKNOWN`` where the network is not sure.
+    """A mask for each photo ``(H, W, 3)``, ``UNKNOWN`` below the confidence.
 
     Args:
         model: in eval mode, on ``device``.

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from bisenet import parse_queue
 from bisenet.cli import evaluate as command
-from bisenet.dashboard.evaluate.page_state import PageState
+from bisenet.dashboard.evaluate.page_state import Dataset, PageState, Run
 from bisenet.dashboard.session import script_runs
 from bisenet.evaluation import report, sources
 from bisenet.evaluation.runner import Outcome
@@ -35,22 +35,35 @@ FACES = 8
 def page(app: AppTest) -> Iterator[AppTest]:
     """The Evaluate page of a session that has brought nothing; no work is left behind."""
     yield app.switch_page("pages/evaluate.py").run()
-    desk_of(app).cancel()
-    for job in (desk_of(app).reading, desk_of(app).run):
-        if job is not None:
-            job.join(DEADLINE_S)
+    dataset = state_of(app).dataset
+    if dataset is not None:
+        dataset.close()
+        dataset.survey.join(DEADLINE_S)
+        if dataset.run is not None:
+            dataset.run.job.join(DEADLINE_S)
 
 
-def desk_of(page: AppTest) -> PageState:
-    desk: PageState = page.session_state["evaluate_desk"]
-    return desk
+def state_of(page: AppTest) -> PageState:
+    state: PageState = page.session_state["evaluate_state"]
+    return state
+
+
+def dataset_of(page: AppTest) -> Dataset:
+    dataset = state_of(page).dataset
+    assert dataset is not None
+    return dataset
+
+
+def run_of(page: AppTest) -> Run:
+    run = dataset_of(page).run
+    assert run is not None
+    return run
 
 
 def outcome_of(page: AppTest) -> Outcome:
-    job = desk_of(page).run
-    assert job is not None
-    assert job.result is not None
-    return job.result
+    outcome = run_of(page).job.result
+    assert outcome is not None
+    return outcome
 
 
 def stems(count: int) -> list[str]:
@@ -79,7 +92,7 @@ def png(pixels: object, mode: str | None = None) -> bytes:
 
 def bring(page: AppTest, data: bytes, name: str = "faces.zip") -> AppTest:
     page.file_uploader[0].set_value((name, data, "application/zip")).run()
-    return settled(page, lambda: (job := desk_of(page).reading) is None or not job.running)
+    return settled(page, lambda: not dataset_of(page).survey.running)
 
 
 def settled(page: AppTest, condition: Callable[[], bool]) -> AppTest:
@@ -94,7 +107,7 @@ def settled(page: AppTest, condition: Callable[[], bool]) -> AppTest:
 
 def score(page: AppTest) -> AppTest:
     page.button(key="evaluate-start").click().run()
-    return settled(page, lambda: not desk_of(page).busy)
+    return settled(page, lambda: not run_of(page).job.running)
 
 
 def metrics(page: AppTest) -> dict[str, str]:
@@ -169,7 +182,7 @@ def test_the_scores_are_those_of_the_command(
         return real(*args, **options)
 
     monkeypatch.setattr(parse_queue, "parse", watched)
-    desk_of(page).forget_view()
+    run_of(page).forget_view()
     page.session_state["evaluate-tab"] = "Photos"
     page.run()
     assert counted == [False], "a script that parses keeps no other page's waiting"
@@ -201,10 +214,10 @@ def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
     page.switch_page("pages/timing.py").run()
     page.switch_page("pages/evaluate.py").run()
     assert not page.exception
-    assert desk_of(page).busy
+    assert run_of(page).job.running
     page.button(key="evaluate-stop-Scoring").click().run()
     go_on.set()
-    settled(page, lambda: not desk_of(page).busy)
+    settled(page, lambda: not run_of(page).job.running)
     outcome = outcome_of(page)
     assert (len(outcome.photos), len(outcome.problems), outcome.stopped) == (2, 3, True)
     assert "The run was stopped: 2 of 5 photos are scored" in texts(page)
@@ -224,7 +237,7 @@ def test_two_engines_side_by_side_on_photos_whose_faces_are_searched(page: AppTe
     score(page)
     assert outcome_of(page).framing == "auto"
     assert all(min(photo.faces) == 1 for photo in outcome_of(page).photos)
-    assert len(outcome_of(page).contestants) == 2
+    assert len(outcome_of(page).networks) == 2
     assert "It takes 10 photos or more to tell a difference from chance; these are 2." in texts(
         page
     )
@@ -268,7 +281,7 @@ def test_files_of_which_none_can_be_used_are_a_sentence(
     page.file_uploader[0].set_value(("faces.zip", data, "application/zip")).run()
     assert not page.exception
     assert says in page.error[0].value + str(reasons(page))
-    assert desk_of(page).files is None
+    assert state_of(page).dataset is None
     assert "Where is the network right" in texts(page)
 
 
@@ -279,7 +292,7 @@ def test_a_zip_that_is_too_large_is_a_sentence_with_the_limit(
     large = zipped({"images/a.png": bytes(2 << 20), "masks/a.png": b"1"})
     page.file_uploader[0].set_value(("faces.zip", large, "application/zip")).run()
     assert "Together they have 2 MB; the limit is 1 MB." in page.error[0].value
-    assert desk_of(page).files is None
+    assert state_of(page).dataset is None
 
 
 def test_bad_pairs_are_listed_and_when_all_are_bad_that_is_said(page: AppTest) -> None:
@@ -333,12 +346,12 @@ def test_a_release_is_scored_without_a_choice_of_ids(page: AppTest, portrait: Im
 def test_what_is_there_stays_when_the_next_files_are_no_good(page: AppTest) -> None:
     good = {"a.png": png(np.zeros((16, 16, 3))), "a_mask.png": png(np.ones((16, 16)))}
     bring(page, zipped(good))
-    before = desk_of(page)
+    before = dataset_of(page)
     page.file_uploader[0].set_value(("faces.zip", b"broken", "application/zip")).run()
-    assert desk_of(page) is before
+    assert dataset_of(page) is before
     assert "This is not a zip" in page.error[0].value
     page.button(key="evaluate-remove").click().run()
-    assert desk_of(page).files is None
+    assert state_of(page).dataset is None
     assert "Where is the network right" in texts(page)
 
 
@@ -356,9 +369,9 @@ app = AppTest.from_file("streamlit_app.py", default_timeout=120).run()
 app.switch_page("pages/evaluate.py").run()
 data = Path({str(path)!r}).read_bytes()
 app.file_uploader[0].set_value(("faces.zip", data, "application/zip")).run()
-app.session_state["evaluate_desk"].reading.join()
+app.session_state["evaluate_state"].dataset.survey.join()
 app.run().button(key="evaluate-start").click().run()
-app.session_state["evaluate_desk"].run.join()
+app.session_state["evaluate_state"].dataset.run.job.join()
 app.run()
 print(bool(app.exception), app.metric[0].label, "torch" in sys.modules, "openvino" in sys.modules)
 """

@@ -10,7 +10,9 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.viewer import current_view, select_face, select_region, viewer
+from bisenet.geometry.boxes import Box
 
 st.set_page_config(page_title="Viewer test", layout="wide")
 
@@ -63,20 +65,17 @@ def explore() -> None:
     """The viewer with what the server knows of it."""
     width, _, height = st.query_params.get("size", "640x480").partition("x")
     photo, labels, confidence = synthetic(int(width), int(height))
-    faces = []
+    faces: dict[int, Box] = {}
     if "faces" in st.query_params:
-        faces = [
-            {"id": 1, "box": [120, 60, 400, 400], "score": 0.98},
-            {"id": 2, "box": [420, 100, 560, 300], "score": 0.91},
-        ]
+        faces = {1: (120, 60, 400, 400), 2: (420, 100, 560, 300)}
     faces = st.session_state.get("faces", faces)
 
-    def mark(box: tuple[float, float, float, float]) -> None:
-        st.session_state["faces"] = [*faces, {"id": len(faces) + 1, "box": box, "score": 0.5}]
+    def mark(box: Box) -> None:
+        st.session_state["faces"] = {**faces, len(faces) + 1: box}
         st.session_state["told"] = ["box", *box]
 
     def dismiss(face_id: int) -> None:
-        st.session_state["faces"] = [face for face in faces if face["id"] != face_id]
+        st.session_state["faces"] = {i: box for i, box in faces.items() if i != face_id}
         st.session_state["told"] = ["dismiss", face_id]
 
     marks = "marks" in st.query_params
@@ -85,7 +84,7 @@ def explore() -> None:
     compare = None
     if "compare" in st.query_params:
         second = synthetic(int(width), int(height), hat=True)
-        compare = dict(zip(("photo", "labels", "confidence"), second, strict=True), title="second")
+        compare = Picture(second[0], second[1], "second", second[2])
     st.button("Rerun")
     if st.button("Select hair"):
         select_region(17)
@@ -94,12 +93,8 @@ def explore() -> None:
     if st.button("Set parameter"):
         st.query_params["other"] = "1"
     view = viewer(
-        photo,
-        labels,
-        confidence,
-        faces,
+        Picture(photo, labels, "first", confidence, faces),
         compare,
-        title="first",
         on_box=mark if marks else None,
         on_dismiss=dismiss if marks else None,
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bisenet.batch.items import ParsedPhoto, keep, tidy_rows
 from bisenet.classes import NUM_CLASSES
 from bisenet.dashboard.session.gallery import StoredPhoto, make_view
-from bisenet.evaluation.masks import MaskError, mask_ids
+from bisenet.data.masks import MaskError, mask_ids
 from bisenet.images.decode import (
     MAX_PIXELS,
     MAX_SIDE,

@@ -148,7 +148,7 @@ def reliability_chart(table: pd.DataFrame) -> go.Figure:
             name=name,
             line={"color": color, "width": 2},
             customdata=full["pixels"],
-            hovertemplate="%{x:.1f} % sure, %{y:.1f} % right<br>%{customdata:,} px"
+            hovertemplate="confidence %{x:.1f} %, accuracy %{y:.1f} %<br>%{customdata:,} px"
             f"<extra>{name}</extra>",
         )
         figure.add_bar(
@@ -161,11 +161,11 @@ def reliability_chart(table: pd.DataFrame) -> go.Figure:
             row=2,
             col=1,
         )
-    title = "Reliability: how often it is right when it is so sure"
+    title = "Reliability: accuracy against confidence"
     figure = charts.finish(figure, title, None, None, 480, legend="above")
     figure.update_xaxes(range=[0, 101])
     figure.update_xaxes(title="confidence, %", row=2, col=1)
-    figure.update_yaxes(title="right, %", range=[0, 103], row=1, col=1)
+    figure.update_yaxes(title="accuracy, %", range=[0, 103], row=1, col=1)
     figure.update_yaxes(title="pixels, %", rangemode="tozero", row=2, col=1)
     figure.update_layout(bargap=0.1)
     return figure

@@ -1,4 +1,4 @@
-"""What one session has brought to the Evaluate view, and the work that goes on with it."""
+"""What one session has uploaded to the Evaluate view, and the work on it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from bisenet import parse_queue
 from bisenet.dashboard.session import resources, shell
 from bisenet.dashboard.session.gallery import MAX_BYTES, View
 from bisenet.dashboard.session.jobs import Job
-from bisenet.evaluation import masks, runner
+from bisenet.data.label_mapping import Labelling
+from bisenet.data.pairing import Pairing, pair_up
+from bisenet.evaluation import bootstrap, runner
 from bisenet.evaluation.bootstrap import Differences
-from bisenet.evaluation.label_mapping import Labelling
-from bisenet.evaluation.masks import Checked, Survey
-from bisenet.evaluation.pairing import Pairing, pair_up
-from bisenet.evaluation.runner import Contestant, Outcome
+from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
 from bisenet.evaluation.sources import Files
+from bisenet.evaluation.survey import Checked, Survey, survey
 from bisenet.images.archives import SkippedFile
+from bisenet.parse_queue import Parse
 from bisenet.parser import FaceParser, FramingName
 from bisenet.runtime.cancellation import cancelling
 
-_DESK = "evaluate_desk"
+_STATE = "evaluate_state"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """All that a run is told: what the ids mean, how to frame, who takes part, on what."""
+    """A run's settings: what the ids mean, how to frame, which networks score which pairs."""
 
     labelling: Labelling
     framing: FramingName
@@ -49,54 +50,58 @@ class Setup:
     problems: tuple[SkippedFile, ...]
 
 
-@dataclass
-class PageState:
-    """The files, and what has been found out about them so far.
+@dataclass(eq=False)
+class Run:
+    """Photos that are being scored, or are.
 
-    ``refused`` is what was wrong with the files that were brought last, where none could be used;
-    those that were there before stay. ``truth`` is the true mask of the photo in the viewer, by its
-    name; its view is kept with those of all sessions. ``compared`` holds the differences of two
-    contestants once they were asked for.
+    The view of the photo in the viewer is kept with those of all sessions, and its true mask here,
+    by the photo's name.
     """
 
-    files: Files | None = None
-    pairing: Pairing | None = None
-    reading: Job[Survey] | None = None
-    setup: Setup | None = None
-    run: Job[Outcome] | None = None
-    refused: tuple[SkippedFile, ...] = ()
-    truth: tuple[str, NDArray[np.uint8]] | None = None
-    compared: dict[str, Differences] | None = None
+    files: Files
+    setup: Setup
+    job: Job[Outcome]
+    _truth: tuple[str, NDArray[np.uint8]] | None = None
+    _differences: dict[str, Differences] | None = None
     _owner: object = field(default_factory=object, repr=False)
 
     def __post_init__(self) -> None:
         weakref.finalize(self, _forget_views, self._owner)
 
-    def view(self, photo: str, contestant: int, make: Callable[[], View]) -> View:
-        """The photo in the viewer under a contestant; made anew where it is not kept any more."""
-        key = (photo, str(contestant), None)
+    def differences(self, outcome: Outcome) -> dict[str, Differences]:
+        """Those of its two networks, computed once."""
+        if self._differences is None:
+            self._differences = bootstrap.compare(outcome.scores_of(0), outcome.scores_of(1))
+        return self._differences
+
+    def view(
+        self, photo: str, network: int, make: Callable[[], tuple[View, NDArray[np.uint8]]]
+    ) -> tuple[View, NDArray[np.uint8]]:
+        """A photo under a network, and its true mask; made anew where it is not kept any more."""
+        key = (photo, str(network), None)
         view = resources.view_store().get(self._owner, key)
-        if view is None or self.truth is None or self.truth[0] != photo:
-            self.forget_view()
-            view = make()
-            resources.view_store().put(self._owner, key, view, MAX_BYTES)
-        return view
+        if view is not None and self._truth is not None and self._truth[0] == photo:
+            return view, self._truth[1]
+        self.forget_view()
+        view, truth = make()
+        resources.view_store().put(self._owner, key, view, MAX_BYTES)
+        self._truth = (photo, truth)
+        return view, truth
 
     def forget_view(self) -> None:
         """Let the photo in the viewer go."""
-        self.truth = None
+        self._truth = None
         _forget_views(self._owner)
 
-    @property
-    def busy(self) -> bool:
-        """Whether photos are being scored."""
-        return self.run is not None and self.run.running
 
-    def cancel(self) -> None:
-        """Stop whatever goes on."""
-        for job in (self.reading, self.run):
-            if job is not None:
-                job.cancel()
+@dataclass(eq=False)
+class Dataset:
+    """Files of which some are pairs; their masks are being surveyed, or are; the latest run."""
+
+    files: Files
+    pairing: Pairing
+    survey: Job[Survey]
+    run: Run | None = None
 
     def start(self, setup: Setup) -> None:
         """Score the photos, in the background.
@@ -105,16 +110,17 @@ class PageState:
             EngineError: an engine cannot run here.
             WeightsError: weights cannot be loaded.
         """
-        files = self.files
-        assert files is not None
+        files = self.files  # not this dataset: the job would keep it alive in a circle
         parsers = [parser_of(entry) for entry in setup.entries]
         mark = shell.session_mark()
 
         def work(progress: Callable[[float, str], None], stop: Callable[[], bool]) -> Outcome:
-            contestants = [
+            networks = [
                 (
-                    Contestant(parser.weights.name, str(parser.engine)),
-                    parse_queue.background(parser, setup.framing, mark, stop, patience=0),
+                    EvaluatedNetwork(parser.weights.name, str(parser.engine)),
+                    _for_every_pair(
+                        parse_queue.background(parser, setup.framing, mark, stop, patience=0)
+                    ),
                 )
                 for parser in parsers
             ]
@@ -122,34 +128,52 @@ class PageState:
                 setup.checked,
                 files.read,
                 setup.labelling,
-                contestants,
+                networks,
                 setup.framing,
                 progress,
                 stop,
             )
 
-        self.setup = setup
-        self.forget_view()
-        self.compared = None
-        self.run = Job(work, name="evaluate")
-        self.run.start()
+        if self.run is not None:
+            self.run.forget_view()
+        self.run = Run(files, setup, Job(work, name="evaluate"))
+        self.run.job.start()
+
+    def close(self) -> None:
+        """Stop what goes on, and let the photo in the viewer go."""
+        self.survey.cancel()
+        if self.run is not None:
+            self.run.job.cancel()
+            self.run.forget_view()
 
 
-def desk() -> PageState:
-    """This session's."""
-    kept: PageState = st.session_state.setdefault(_DESK, PageState())
-    return kept
+@dataclass
+class PageState:
+    """What a session has uploaded: nothing at first, or a dataset.
 
-
-def take(brought: Sequence[tuple[str, bytes]]) -> None:
-    """Pair new files up and begin to look through their masks, in the background.
-
-    Where no photo has a mask, what was there before stays, and ``Desk.refused`` says why.
+    ``refused`` are the problems of the last upload where none of its files could be used; the
+    dataset from before stays then.
     """
-    files = Files(brought)
+
+    dataset: Dataset | None = None
+    refused: tuple[SkippedFile, ...] = ()
+
+
+def current() -> PageState:
+    """This session's."""
+    state: PageState = st.session_state.setdefault(_STATE, PageState())
+    return state
+
+
+def upload(uploaded: Sequence[tuple[str, bytes]]) -> None:
+    """Pair new files and begin to survey their masks, in the background.
+
+    Where no photo has a mask, the dataset from before stays, and ``PageState.refused`` says why.
+    """
+    files = Files(uploaded)
     pairing = pair_up(files.names)
     if not pairing.pairs:
-        desk().refused = (*files.problems, *pairing.problems)
+        current().refused = (*files.problems, *pairing.problems)
         return
     clear()
     mark = shell.session_mark()
@@ -163,19 +187,24 @@ def take(brought: Sequence[tuple[str, bytes]]) -> None:
                 patience=parse_queue.PATIENCE_SECONDS,
             )
 
-        return masks.survey(pairing.pairs, files.read, progress, stop, place)
+        return survey(pairing.pairs, files.read, progress, stop, place)
 
-    job = Job(look, name="evaluate-reading")
-    st.session_state[_DESK] = PageState(files, pairing, job)
+    job = Job(look, name="evaluate-survey")
+    st.session_state[_STATE] = PageState(Dataset(files, pairing, job))
     job.start()
 
 
 def clear() -> None:
     """Let the files and all that was found go."""
-    desk().cancel()
-    desk().forget_view()
+    dataset = current().dataset
+    if dataset is not None:
+        dataset.close()
     # Not replaced: Streamlit would keep the former value until the page runs once more.
-    del st.session_state[_DESK]
+    del st.session_state[_STATE]
+
+
+def _for_every_pair(parse: Parse) -> ParseFor:
+    return lambda _: parse
 
 
 def _forget_views(owner: object) -> None:

@@ -1,8 +1,9 @@
-"""One scored photo in the hand: truth, prediction and difference side by side."""
+"""One scored photo in detail: truth, prediction and difference side by side."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 from bisenet import parse_queue
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state
-from bisenet.dashboard.evaluate.page_state import PageState
+from bisenet.dashboard.evaluate.page_state import Run
+from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.session import script_runs, shell
 from bisenet.dashboard.session.gallery import View, display_size, make_view
 from bisenet.dashboard.viewer import viewer
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.pictures import fitted
 from bisenet.dashboard.widgets.tables import swatch
+from bisenet.data.label_mapping import IGNORE
+from bisenet.data.masks import true_classes
 from bisenet.engines import EngineError
-from bisenet.evaluation.label_mapping import IGNORE
-from bisenet.evaluation.masks import true_classes
 from bisenet.evaluation.metrics import iou_and_f1
 from bisenet.evaluation.report import LETTERS, photo_table
 from bisenet.evaluation.runner import Outcome
@@ -48,10 +50,10 @@ _TITLES = {
 }
 
 
-def photos(desk: PageState, outcome: Outcome, k: int) -> None:
-    """The photos, worst first, and the chosen one under contestant ``k``."""
+def photos(run: Run, outcome: Outcome, k: int) -> None:
+    """The photos, worst first, and the chosen one under network ``k``."""
     table = photo_table(outcome)
-    key = f"miou_{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else "miou"
+    key = f"miou_{LETTERS[k].lower()}" if len(outcome.networks) > 1 else "miou"
     table = table.sort_values(key, kind="stable")
     shown = table.head(_MOST_SHOWN)
     order: list[int] = [int(i) for i in shown.index.to_numpy()]
@@ -74,9 +76,9 @@ def photos(desk: PageState, outcome: Outcome, k: int) -> None:
             help="Worst first. Or select a row above.",
         )
     )
-    view = _view(desk, outcome, chosen, k)
-    if view is not None:
-        _side_by_side(desk, outcome, chosen, k, view)
+    shown_photo = _view(run, outcome, chosen, k)
+    if shown_photo is not None:
+        _side_by_side(outcome, chosen, k, *shown_photo)
 
 
 def _table(outcome: Outcome, table: pd.DataFrame, order: list[int]) -> None:
@@ -117,25 +119,21 @@ def _choose(order: list[int]) -> None:
         st.session_state[_CHOICE] = order[rows[0]]
 
 
-def _view(desk: PageState, outcome: Outcome, index: int, k: int) -> View | None:
-    """The photo parsed once more: pixels of scored photos are not kept, but for the last one."""
-    photo = outcome.photos[index]
-    assert desk.files is not None
-    assert desk.setup is not None
-    files, setup = desk.files, desk.setup
+def _view(run: Run, outcome: Outcome, index: int, k: int) -> tuple[View, NDArray[np.uint8]] | None:
+    """The photo parsed once more, and its truth: pixels are kept of the last photo only."""
+    photo, setup = outcome.photos[index], run.setup
 
-    def finish(_: Photo, parsing: Parsing) -> View:
+    def finish(_: Photo, parsing: Parsing) -> tuple[View, NDArray[np.uint8]]:
         size = (photo.width, photo.height)
-        truth = true_classes(photo.pair, files.read, setup.labelling, size)
-        desk.truth = (photo.pair.photo, truth)
-        return make_view(parsing, display_name(photo.pair.photo))
+        truth = true_classes(photo.pair, run.files.read, setup.labelling, size)
+        return make_view(parsing, display_name(photo.pair.photo)), truth
 
-    def make() -> View:
+    def make() -> tuple[View, NDArray[np.uint8]]:
         place = st.empty()
         script_runs.step_aside()
         with st.spinner("Parsing the photo…"):
             return parse_queue.parse(
-                files.read(photo.pair.photo),
+                run.files.read(photo.pair.photo),
                 page_state.parser_of(setup.entries[k]),
                 finish,
                 setup.framing,
@@ -144,7 +142,7 @@ def _view(desk: PageState, outcome: Outcome, index: int, k: int) -> View | None:
             )
 
     try:
-        return desk.view(photo.pair.photo, k, make)
+        return run.view(photo.pair.photo, k, make)
     except QueueFull as error:
         st.warning(str(error), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")
@@ -154,22 +152,18 @@ def _view(desk: PageState, outcome: Outcome, index: int, k: int) -> View | None:
         return None
 
 
-def _side_by_side(desk: PageState, outcome: Outcome, index: int, k: int, view: View) -> None:
-    assert desk.truth is not None
+def _side_by_side(
+    outcome: Outcome, index: int, k: int, view: View, truth: NDArray[np.uint8]
+) -> None:
     photo = outcome.photos[index]
-    truth = desk.truth[1]
-    letter = f" {LETTERS[k]}" if len(outcome.contestants) > 1 else ""
+    letter = f" {LETTERS[k]}" if len(outcome.networks) > 1 else ""
     viewer(
-        photo=view.photo_jpeg,
-        labels=encode.indexed_png(_displayed(without_ignored(truth), view)),
-        compare={
-            "photo": view.photo_jpeg,
-            "labels": view.labels_png,
-            "confidence": view.confidence_png,
-            "faces": view.faces,
-            "title": f"Prediction{letter}",
-        },
-        title="Truth",
+        Picture(
+            view.picture.photo,
+            encode.indexed_png(_displayed(without_ignored(truth), view)),
+            "Truth",
+        ),
+        replace(view.picture, title=f"Prediction{letter}"),
         key="viewer-evaluate",
     )
     counted = truth != IGNORE

@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.dashboard.evaluate import charts, uploads
-from bisenet.dashboard.evaluate.page_state import PageState
+from bisenet.dashboard.evaluate.page_state import Run
 from bisenet.dashboard.widgets import downloads, framing_choice
 from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.dashboard.widgets.tables import region_column_config, region_columns
-from bisenet.evaluation import bootstrap, report, scoring
+from bisenet.evaluation import bootstrap, report
 from bisenet.evaluation.calibration import expected_calibration_error
 from bisenet.evaluation.report import LETTERS
 from bisenet.evaluation.runner import Outcome
@@ -32,10 +32,10 @@ def headline(outcome: Outcome) -> None:
             "scored, and these are their scores.",
             icon=":material/stop_circle:",
         )
-    two = len(outcome.contestants) > 1
-    for k, contestant in enumerate(outcome.contestants):
-        scores, counts = scoring.pooled(outcome.scores_of(k))
-        st.caption(f"**{LETTERS[k]}**: {contestant}" if two else str(contestant))
+    two = len(outcome.networks) > 1
+    for k, network in enumerate(outcome.networks):
+        scores, counts = outcome.pooled(k)
+        st.caption(f"**{LETTERS[k]}**: {network}" if two else str(network))
         present = int((scores.confusion.sum(axis=0) + scores.confusion.sum(axis=1) > 0).sum())
         foreground = present - (1 if scores.confusion[0].any() else 0)
         values = [
@@ -66,13 +66,11 @@ def headline(outcome: Outcome) -> None:
     )
 
 
-def nothing(desk: PageState) -> None:
+def nothing(run: Run) -> None:
     """Why there are no scores, where a run has ended without any."""
-    if desk.run is None:
-        return
-    outcome = desk.run.result
+    outcome = run.job.result
     if outcome is None:
-        st.error(f"The run failed. {desk.run.problem}", icon=":material/error:")
+        st.error(f"The run failed. {run.job.problem}", icon=":material/error:")
     elif outcome.stopped:
         st.info(
             "The run was stopped before the first photo was scored. Start it again above.",
@@ -93,7 +91,7 @@ def not_scored(outcome: Outcome) -> None:
 
 def by_class(outcome: Outcome, k: int) -> None:
     """Scores of every class."""
-    scores, _ = scoring.pooled(outcome.scores_of(k))
+    scores, _ = outcome.pooled(k)
     table = report.class_table(scores)
     shown = pd.DataFrame(
         {
@@ -138,7 +136,7 @@ def by_class(outcome: Outcome, k: int) -> None:
 
 def confusions(outcome: Outcome, k: int) -> None:
     """What is taken for what."""
-    scores, _ = scoring.pooled(outcome.scores_of(k))
+    scores, _ = outcome.pooled(k)
     st.plotly_chart(
         charts.confusion_chart(scores.confusion, st.context.theme.type or "light"),
         config=CONFIG,
@@ -178,11 +176,9 @@ def face_size(outcome: Outcome) -> None:
     downloads.csv("Face sizes, CSV", table, "evaluation-face-sizes.csv")
 
 
-def differences(desk: PageState, outcome: Outcome) -> None:
+def differences(run: Run, outcome: Outcome) -> None:
     """B against A, class by class, with what is beyond chance."""
-    if desk.compared is None:
-        desk.compared = bootstrap.compare(outcome.scores_of(0), outcome.scores_of(1))
-    found = desk.compared
+    found = run.differences(outcome)
     choice = st.segmented_control(
         "Score", list(_SCORES), format_func=_SCORES.__getitem__, default="iou", required=True
     )
@@ -207,7 +203,7 @@ def differences(desk: PageState, outcome: Outcome) -> None:
 
 def pick(outcome: Outcome) -> int:
     """Whose numbers a panel shows: 0 for A, 1 for B."""
-    if len(outcome.contestants) == 1:
+    if len(outcome.networks) == 1:
         return 0
     letters: Sequence[str] = LETTERS
     chosen = st.segmented_control(
@@ -217,4 +213,4 @@ def pick(outcome: Outcome) -> int:
 
 
 def _side(outcome: Outcome, k: int) -> str:
-    return f"-{LETTERS[k].lower()}" if len(outcome.contestants) > 1 else ""
+    return f"-{LETTERS[k].lower()}" if len(outcome.networks) > 1 else ""

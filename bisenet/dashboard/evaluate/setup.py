@@ -10,19 +10,20 @@ import streamlit as st
 
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state, uploads
-from bisenet.dashboard.evaluate.page_state import Entry, PageState, Setup
+from bisenet.dashboard.evaluate.page_state import Dataset, Entry, Setup
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.widgets import framing_choice
+from bisenet.data import label_mapping
+from bisenet.data.label_mapping import ORDER_TITLES, Labelling
 from bisenet.engines import ENGINES, EngineError
 from bisenet.engines.choice import candidates, installed
-from bisenet.evaluation import label_mapping
-from bisenet.evaluation.label_mapping import ORDER_TITLES, Labelling
-from bisenet.evaluation.masks import Survey, split_by_ids
+from bisenet.evaluation.survey import Survey, split_by_ids
 from bisenet.images.archives import SkippedFile
 from bisenet.network import weights
 from bisenet.runtime.settings import Settings
 
 _MAPPING = "mapping"
+_ADVICE = "Choose a mapping to say what they mean."
 # A grey photo taken for a mask has hundreds: nobody wants to say what each of them means.
 _MOST_IDS = 64
 _ENGINES = {
@@ -35,11 +36,9 @@ _ENGINES = {
 }
 
 
-def prepare(desk: PageState, survey: Survey) -> None:
+def prepare(dataset: Dataset, survey: Survey) -> None:
     """The choices, the files that take no part, and the button that starts."""
-    assert desk.files is not None
-    assert desk.pairing is not None
-    before = (*desk.files.problems, *desk.pairing.problems, *survey.problems)
+    before = (*dataset.files.problems, *dataset.pairing.problems, *survey.problems)
     if not survey.checked:
         _left_out(before)
         return
@@ -68,7 +67,7 @@ def prepare(desk: PageState, survey: Survey) -> None:
         )
     if ready:
         try:
-            desk.start(setup)
+            dataset.start(setup)
         except (EngineError, weights.WeightsError) as error:
             st.error(str(error), icon=":material/error:")
             return
@@ -93,15 +92,15 @@ def _choose(survey: Survey, problems: Sequence[SkippedFile]) -> Setup:
         labelling = _labelling(survey)
     with right:
         framing = framing_choice.choose("The photos are", "whole", "evaluate-framing")
-        entries = [_contestant("A", "network", shell.current_weights())]
+        entries = [_network("A", "network", shell.current_weights())]
         if st.toggle("Compare with a second one", key="evaluate-two", persist_state="session"):
-            entries.append(_contestant("B", "second network", entries[0].weights))
-    good, bad = split_by_ids(survey.checked, labelling)
+            entries.append(_network("B", "second network", entries[0].weights))
+    good, bad = split_by_ids(survey.checked, labelling, _ADVICE)
     return Setup(labelling, framing, tuple(entries), good, (*problems, *bad))
 
 
 def summary(survey: Survey) -> str:
-    """What was brought, in a line."""
+    """The dataset in a line."""
     count = len(survey.checked)
     sizes = Counter((one.width, one.height) for one in survey.checked)
     if not count:
@@ -127,7 +126,7 @@ def _labelling(survey: Survey) -> Labelling:
         key=f"evaluate-labels-{hash(survey.counts.tobytes())}",
         persist_state="session",
     )
-    st.caption(f"{'Suggested' if guess.sure else 'Not clear'}: {guess.why}")
+    st.caption(f"{'Suggested' if guess.clear else 'Not clear'}: {guess.why}")
     return label_mapping.of_order(choice) if choice != _MAPPING else _mapping(survey, guess.order)
 
 
@@ -158,7 +157,7 @@ def _mapping(survey: Survey, order: str) -> Labelling:
     return label_mapping.of_mapping(chosen)
 
 
-def _contestant(letter: str, what: str, default: str) -> Entry:
+def _network(letter: str, what: str, default: str) -> Entry:
     names = [entry.name for entry in weights.catalog()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(

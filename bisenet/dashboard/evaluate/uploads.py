@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.dashboard.evaluate import page_state
-from bisenet.dashboard.evaluate.page_state import PageState
+from bisenet.dashboard.evaluate.page_state import Dataset, PageState
 from bisenet.dashboard.session import upload_store
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
-from bisenet.evaluation.masks import Survey
 from bisenet.evaluation.sources import MAX_FILES, MAX_TOTAL_BYTES
+from bisenet.evaluation.survey import Survey
 from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, MAX_PIXELS
 
@@ -31,9 +31,9 @@ ben_mask.png
 """
 
 
-def intake(desk: PageState, label: str = "Photos and their masks") -> None:
+def upload_box(state: PageState, label: str = "Photos and their masks") -> None:
     """The upload box, its limits, and what was wrong with files of which none could be used."""
-    # A new key after every intake empties the box: the desk keeps the files from there on.
+    # A new key after every upload empties the box: the page state keeps the files from there on.
     key = f"evaluate-upload-{st.session_state.get(_ROUND, 0)}"
     kind = st.segmented_control(
         "Bring",
@@ -50,7 +50,7 @@ def intake(desk: PageState, label: str = "Photos and their masks") -> None:
         accept_multiple_files="directory" if folder else True,
         max_upload_size=zip_limit_mb(),
         key=key,
-        on_change=_take,
+        on_change=_upload,
         args=(key,),
     )
     st.caption(
@@ -58,13 +58,13 @@ def intake(desk: PageState, label: str = "Photos and their masks") -> None:
         f"{zip_limit_mb():,} MB a zip, {MAX_TOTAL_BYTES // 2**20:,} MB and {MAX_FILES:,} files "
         "in all. They stay in this session's memory."
     )
-    if desk.refused:
-        st.error(_refusal(desk.refused), icon=":material/broken_image:")
-        problem_table(desk.refused, "refused")
+    if state.refused:
+        st.error(_refusal(state.refused), icon=":material/broken_image:")
+        problem_table(state.refused, "refused")
 
 
 def welcome() -> None:
-    """What to bring and what comes of it, where nothing is there yet."""
+    """What to upload and what comes of it, where nothing is there yet."""
     st.subheader("Where is the network right, and where is it wrong?")
     st.markdown(
         "Bring photos of faces together with masks that say what every pixel truly is. "
@@ -88,10 +88,9 @@ def welcome() -> None:
         )
 
 
-def survey_of(desk: PageState) -> Survey:
-    """The masks, looked through; until then the page ends with the progress of that."""
-    job = desk.reading
-    assert job is not None
+def survey_of(state: PageState, dataset: Dataset) -> Survey:
+    """The survey of the masks; until it is done the page ends with its progress."""
+    job = dataset.survey
     if job.running:
         page_state.watch(job, "Looking through the masks", "Stop")
         st.stop()
@@ -100,7 +99,7 @@ def survey_of(desk: PageState) -> Survey:
             "The masks were not looked through to the end. Bring them again to score them.",
             icon=":material/info:",
         )
-        intake(desk)
+        upload_box(state)
         st.stop()
     return job.result
 
@@ -130,9 +129,9 @@ def _refusal(problems: Sequence[SkippedFile]) -> str:
     )
 
 
-def _take(key: str) -> None:
+def _upload(key: str) -> None:
     uploaded = upload_store.arrived(key)
     if uploaded:
-        page_state.take([(file.name, file.getvalue()) for file in uploaded])
+        page_state.upload([(file.name, file.getvalue()) for file in uploaded])
         upload_store.forget(uploaded)
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1

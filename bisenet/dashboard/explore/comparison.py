@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
+from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.session.gallery import View
 from bisenet.dashboard.widgets import downloads
@@ -41,15 +42,9 @@ def choose(view: View) -> View | None:
     return None if choice == _NOTHING else shell.view_of(*choice)
 
 
-def picture(view: View) -> dict[str, Any]:
+def picture(view: View) -> Picture:
     """A view as the viewer's second picture."""
-    return {
-        "photo": view.photo_jpeg,
-        "labels": view.labels_png,
-        "confidence": view.confidence_png,
-        "faces": view.faces,
-        "title": _title(view),
-    }
+    return replace(view.picture, title=_title(view))
 
 
 def differences(first: View, second: View, stem: str) -> None:

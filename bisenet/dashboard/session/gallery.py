@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bisenet import parse_queue
+from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.session.view_store import ViewStore
 from bisenet.geometry.boxes import Box
 from bisenet.images.decode import display_name, upright_size
@@ -108,21 +109,11 @@ class View:
     name: str
     parsing: Parsing
     regions: pd.DataFrame
-    photo_jpeg: bytes
-    labels_png: bytes
-    confidence_png: bytes
+    picture: Picture
     notices: tuple[str, ...] = ()
     _of_faces: dict[int, pd.DataFrame] = dataclasses.field(
         default_factory=dict, repr=False, compare=False
     )
-
-    @property
-    def faces(self) -> list[dict[str, Any]]:
-        """The faces as the viewer wants them: ``id``, ``box`` in its photo's pixels, ``score``."""
-        return [
-            {"id": f.id, "box": tuple(v * self.scale for v in f.box), "score": f.score}
-            for f in self.parsing.faces
-        ]
 
     @property
     def scale(self) -> float:
@@ -151,23 +142,23 @@ class View:
             *(parsing.image, parsing.mask, parsing.confidence, parsing.instance_ids),
             *(array for face in faces for array in (face.labels, face.logits)),
         ]
-        files = (self.photo_jpeg, self.labels_png, self.confidence_png)
         held = {id(array): array.nbytes for array in arrays if array is not None}
-        return sum(held.values()) + sum(len(file) for file in files)
+        return sum(held.values()) + self.picture.nbytes
 
 
 def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> View:
     """Prepare what the pages show of a parsed photo."""
     photo, labels, confidence = _for_display(parsing)
-    return View(
-        name=name,
-        parsing=parsing,
-        regions=measure_regions(parsing),
-        photo_jpeg=encode.photo_jpeg(photo),
-        labels_png=encode.indexed_png(labels),
-        confidence_png=encode.gray_png(confidence),
-        notices=notices,
+    scale = _display_scale(*parsing.mask.shape)
+    boxes = {face.id: _scaled(face.box, scale) for face in parsing.faces}
+    picture = Picture(
+        encode.photo_jpeg(photo),
+        encode.indexed_png(labels),
+        name,
+        encode.gray_png(confidence),
+        boxes,
     )
+    return View(name, parsing, measure_regions(parsing), picture, notices)
 
 
 class Gallery:
@@ -273,6 +264,11 @@ def display_size(height: int, width: int) -> tuple[int, int]:
     """Width and height at which a photo is shown."""
     scale = _display_scale(height, width)
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    x0, y0, x1, y1 = (value * scale for value in box)
+    return (x0, y0, x1, y1)
 
 
 def _display_scale(height: int, width: int) -> float:

@@ -6,18 +6,18 @@ happen there without a message; only a selection comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 
 import streamlit as st
 
 from bisenet.classes import CLASSES
+from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet
 from bisenet.dashboard.viewer.state import (
     PARAMS,
-    Box,
     ViewState,
     read_box,
     read_face,
@@ -25,51 +25,18 @@ from bisenet.dashboard.viewer.state import (
     read_view_state,
     to_message,
 )
+from bisenet.geometry.boxes import Box
 from bisenet.images.decode import upright_size
 
-__all__ = [
-    "Face",
-    "Picture",
-    "ViewState",
-    "ViewerSelection",
-    "current_view",
-    "read_view_state",
-    "select_face",
-    "select_region",
-    "viewer",
-]
-
-ViewerSelection = ViewState
+__all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]
 
 _MEMORY = "_bisenet_view"
 _component = st.components.v2.component("bisenet.viewer", css=stylesheet(), js=javascript())
 
 
-class Face(TypedDict):
-    """One face: ``box`` is x0, y0, x1, y1 in photo pixels."""
-
-    id: int
-    box: Sequence[float]
-    score: float
-
-
-class Picture(TypedDict, total=False):
-    """A second picture for a comparison; all but ``photo`` and ``labels`` may be left out."""
-
-    photo: bytes
-    labels: bytes
-    confidence: bytes | None
-    faces: Sequence[Face]
-    title: str
-
-
 def viewer(
-    photo: bytes,
-    labels: bytes,
-    confidence: bytes | None = None,
-    faces: Sequence[Mapping[str, Any]] = (),
-    compare: Mapping[str, Any] | None = None,
-    title: str = "",
+    picture: Picture,
+    compare: Picture | None = None,
     key: str = "viewer",
     on_change: Callable[[], None] | None = None,
     controls: bool = True,
@@ -82,37 +49,20 @@ def viewer(
     next, after a reload, and for whoever opens the URL.
 
     Args:
-        photo: JPEG or PNG of the photo, up to 12 megapixels.
-        labels: 8-bit greyscale or palette PNG, ``(H, W)`` class ids, with the photo's aspect; may
-            be smaller than the photo.
-        confidence: 8-bit greyscale PNG, 255 = certain, at any resolution; None leaves it unsaid.
-        faces: boxes in photo pixels with ``id``, ``box`` and ``score``; framed when more than one.
-        compare: a second picture, shown beside the first with linked switches and zoom.
-        title: the photo's name, for screen readers and above the pictures of a comparison.
+        picture: the photo and its regions.
+        compare: a second one, shown beside the first with linked switches and zoom.
         key: the widget's key.
         on_change: called before the rerun that a selection causes.
         controls: False leaves the panel of switches out.
         on_box: offers to box a face by hand; called with the rectangle (x0, y0, x1, y1 in the
-            pixels of ``photo``) before the rerun that it causes.
+            shown photo's pixels) before the rerun that it causes.
         on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
 
     Raises:
         ImageError: a photo's bytes are not a picture.
     """
-    pictures = [_picture(photo, labels, confidence, faces, title, f"{key}-0")]
-    if compare:
-        second = (compare.get(name) for name in ("confidence", "faces", "title"))
-        other_confidence, other_faces, other_title = second
-        pictures.append(
-            _picture(
-                compare["photo"],
-                compare["labels"],
-                other_confidence,
-                other_faces or (),
-                other_title or "",
-                f"{key}-1",
-            )
-        )
+    shown = [picture, compare] if compare else [picture]
+    pictures = [_sent(one, f"{key}-{number}") for number, one in enumerate(shown)]
     view = current_view()
     memory = st.session_state[_MEMORY]
     result = _component(
@@ -177,25 +127,22 @@ def _push(view: ViewState, change: dict[str, int | None]) -> None:
     memory["push"] = {"seq": memory["seq"], "change": {**waiting, **change}}
 
 
-def _picture(
-    photo: bytes,
-    labels: bytes,
-    confidence: bytes | None,
-    faces: Sequence[Mapping[str, Any]],
-    title: str,
-    place: str,
-) -> dict[str, Any]:
-    width, height = upright_size(photo)
+def _sent(picture: Picture, place: str) -> dict[str, Any]:
+    """A picture as the browser gets it: its files by address."""
+    width, height = upright_size(picture.photo)
+    files = {
+        "photo": picture.photo,
+        "labels": picture.labels,
+        "confidence": picture.confidence,
+    }
     return {
-        "photo": media_url(photo, f"{place}-photo"),
-        "labels": media_url(labels, f"{place}-labels"),
-        "confidence": media_url(confidence, f"{place}-confidence") if confidence else None,
+        **{name: data and media_url(data, f"{place}-{name}") for name, data in files.items()},
         "width": width,
         "height": height,
-        "title": title,
+        "title": picture.title,
         "faces": [
-            {"id": int(face["id"]), "box": [round(float(v), 1) for v in face["box"]]}
-            for face in faces
+            {"id": face_id, "box": [round(float(v), 1) for v in box]}
+            for face_id, box in picture.faces.items()
         ],
     }
 

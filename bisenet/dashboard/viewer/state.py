@@ -8,9 +8,9 @@ from math import isfinite
 from typing import Any, Literal, cast
 
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
+from bisenet.geometry.boxes import Box
 
 Mode = Literal["fill", "outline", "both"]
-Box = tuple[float, float, float, float]
 
 MODES: tuple[Mode, ...] = ("fill", "outline", "both")
 PARAMS = ("hide", "show", "opacity", "mode", "select", "face")
@@ -43,8 +43,8 @@ def read_view_state(query_params: Mapping[str, str]) -> ViewState:
 
     ``show=nose`` names the visible classes instead of the hidden ones; ``hide=none`` and
     ``show=none`` are everything and nothing. Whatever is unknown or out of range is ignored, and
-    what is not named keeps its default. The browser's reading, ``parseQuery`` in ``js/store.js``,
-    follows the same rules.
+    what is not named keeps its default. ``parseQuery`` in ``js/store.js`` is the same in the
+    browser; tests/unit/dashboard/viewer/queries.json holds the cases for both.
     """
     default = ViewState()
     hidden = default.hidden

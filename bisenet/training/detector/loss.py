@@ -39,7 +39,7 @@ def encode(targets: Sequence[Target], size: int) -> NDArray[np.float32]:
         row, column = round(min(max(y, 0), cells - 1)), round(min(max(x, 0), cells - 1))
         heat[row, column] = 1.0
         warm = (heat > WARM) & (heat >= plane[0])
-        angle = np.deg2rad(target.turn)
+        angle = np.deg2rad(target.roll)
         values = (x - xs, y - ys, np.log(target.side / BASE_SIDE), np.cos(angle), np.sin(angle))
         for channel, value in enumerate(values, start=1):
             plane[channel] = np.where(warm, value, plane[channel])
@@ -63,6 +63,6 @@ def loss(outputs: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     away = outputs[:, 1:] - truth[:, 1:6]
     lie = away[:, :2].abs().sum(1) * 0.5 + away[:, 2].abs() * 2.0
     # Squared: the mean error of most faces being upright is small, and L1 would rest there.
-    turn = away[:, 3:].square().sum(1) * 2.0
-    crops = ((lie + turn) * weight).sum() / weight.sum().clamp(min=1)
+    roll = away[:, 3:].square().sum(1) * 2.0
+    crops = ((lie + roll) * weight).sum() / weight.sum().clamp(min=1)
     return focal, crops

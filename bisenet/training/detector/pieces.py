@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from bisenet.classes import BACKGROUND
+from bisenet.data.paste import outline
 from bisenet.data.types import Image
 
 LEVELS = (512, 256, 128, 64, 32)
@@ -15,13 +15,7 @@ LEVELS = (512, 256, 128, 64, 32)
 
 def levels(image: Image, mask: Image) -> list[Image]:
     """The photo with its person's outline as alpha, ``(L, L, 4)`` for each of ``LEVELS``."""
-    solid = cv2.erode(
-        (mask != BACKGROUND).astype(np.uint8) * 255,
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=(0,),
-    )
-    rgba = np.dstack([image, cv2.GaussianBlur(solid, (0, 0), 1.5)])
+    rgba = np.dstack([image, cv2.GaussianBlur(outline(mask), (0, 0), 1.5)])
     return [
         np.asarray(cv2.resize(rgba, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
         for side in LEVELS

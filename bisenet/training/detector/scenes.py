@@ -1,4 +1,4 @@
-"""Scenes to train the face detector on: faces of a labelled set, anywhere, at any size and turn.
+"""Scenes to train the face detector on: faces of a labelled set, anywhere, at any size and roll.
 
 ``compose`` makes few scenes with a truth for every pixel; these are many, cheap, and their truth
 is where each face's aligned crop lies. A pasted edge must not be what gives a face away, so heads
@@ -59,13 +59,13 @@ class Target:
 
     Attributes:
         centre, side: pixels of the scene.
-        turn: degrees, clockwise as seen.
+        roll: degrees, clockwise as seen.
         counts: False for one so small or so covered that it is neither right nor wrong.
     """
 
     centre: tuple[float, float]
     side: float
-    turn: float
+    roll: float
     counts: bool = True
 
 
@@ -134,7 +134,7 @@ class SceneMaker:
                     np.hypot(x - t.centre[0], y - t.centre[1]) > 0.4 * (side + t.side)
                     for t in targets
                 ):
-                    target = Target((x, y), side, _turn(rng))
+                    target = Target((x, y), side, _roll(rng))
                     self._paste(rng, canvas, owner, targets, target, cut_out, 0.1)
                     break
 
@@ -148,7 +148,7 @@ class SceneMaker:
         x, y = (size / 2 + rng.uniform(-reach, reach, 2)).tolist()
         if side > 0.9 * size:
             x, y = np.clip((x, y), 0.2 * size, 0.8 * size).tolist()
-        target = Target((float(x), float(y)), float(side), _turn(rng))
+        target = Target((float(x), float(y)), float(side), _roll(rng))
         cut_out = rng.random() < 0.25
         self._paste(rng, canvas, owner, targets, target, cut_out, 0.0 if cut_out else 0.06)
 
@@ -158,11 +158,11 @@ class SceneMaker:
         """Photos side by side, each with its own surroundings: nothing is pasted on anything."""
         size = canvas.shape[0]
         side = float(np.exp(rng.uniform(np.log(34), np.log(0.6 * size))))
-        turn = _turn(rng)
+        roll = _roll(rng)
         pitch = side * rng.uniform(0.82, 1.0)
         shift = rng.uniform(-0.5, 0.5, 2) * pitch
         count = int(size / pitch) + 2
-        angle = np.deg2rad(turn)
+        angle = np.deg2rad(roll)
         for row in range(count):
             for column in range(count):
                 if rng.random() < 0.25:
@@ -171,7 +171,7 @@ class SceneMaker:
                 x = size / 2 + np.cos(angle) * offset[0] - np.sin(angle) * offset[1]
                 y = size / 2 + np.sin(angle) * offset[0] + np.cos(angle) * offset[1]
                 if -0.4 * side < x < size + 0.4 * side and -0.4 * side < y < size + 0.4 * side:
-                    target = Target((float(x), float(y)), side, turn)
+                    target = Target((float(x), float(y)), side, roll)
                     self._paste(rng, canvas, owner, targets, target, False, 0.02)
         return canvas
 
@@ -219,7 +219,7 @@ class SceneMaker:
             only_rim(rng, piece)
         if kind != 2 and rng.random() < 0.4:
             piece[..., 3] = self._shapes[piece.shape[0]][-1]
-        matrix = _matrix(rng, Target((x, y), side, _turn(rng)), piece.shape[0])
+        matrix = _matrix(rng, Target((x, y), side, _roll(rng)), piece.shape[0])
         _blend(canvas, owner, piece, matrix, 0)
 
     def _backdrop(self, rng: np.random.Generator, size: int) -> Image:
@@ -262,12 +262,12 @@ class SceneMaker:
             alpha = self._shapes[LEVELS[1]][int(rng.choice((0, 0, 1, 3)))]
             rgba = np.dstack([piece, cv2.resize(alpha, (wanted, wanted))])
             x, y = rng.uniform(0, size, 2).tolist()
-            matrix = _matrix(rng, Target((x, y), wanted, _turn(rng)), wanted)
+            matrix = _matrix(rng, Target((x, y), wanted, _roll(rng)), wanted)
             _blend(canvas, np.zeros((size, size), np.uint8), rgba, matrix, 0)
         return canvas
 
 
-def _turn(rng: np.random.Generator) -> float:
+def _roll(rng: np.random.Generator) -> float:
     kind = rng.random()
     if kind < 0.5:
         return float(rng.normal(0, 8))
@@ -276,11 +276,11 @@ def _turn(rng: np.random.Generator) -> float:
 
 def _matrix(rng: np.random.Generator, target: Target, side: int) -> NDArray[np.float64]:
     """From a level's pixels to the scene's, a little narrowed and slanted, ``(2, 3)``."""
-    angle = np.deg2rad(target.turn)
+    angle = np.deg2rad(target.roll)
     narrow = np.exp(rng.uniform(-0.25, 0.08)) if rng.random() < 0.4 else 1.0
     shear = rng.uniform(-0.12, 0.12) if rng.random() < 0.3 else 0.0
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = turn @ np.array([[narrow, shear], [0.0, 1.0]]) * (target.side / side)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = rotation @ np.array([[narrow, shear], [0.0, 1.0]]) * (target.side / side)
     offset = np.array(target.centre) - linear @ np.full(2, (side - 1) / 2)
     return np.column_stack([linear, offset])
 
@@ -312,7 +312,7 @@ def _blend(
 
 
 def _judged(number: int, target: Target, owner: Image, smallest: float) -> Target:
-    """The target, told apart by whether enough of its middle shows to call it a face."""
+    """The target, marked by whether enough of its middle shows to call it a face."""
     x, y = target.centre
     radius = 0.26 * target.side
     ys = np.arange(int(y - radius), int(y + radius) + 1)
@@ -321,7 +321,7 @@ def _judged(number: int, target: Target, owner: Image, smallest: float) -> Targe
     inside_y, inside_x = ys[(ys >= 0) & (ys < len(owner))], xs[(xs >= 0) & (xs < len(owner))]
     shown = (owner[np.ix_(inside_y, inside_x)] == number).sum() / max(1, len(ys) * len(xs))
     counts = bool(shown >= VISIBLE) and target.side >= smallest
-    return Target(target.centre, target.side, target.turn, counts)
+    return Target(target.centre, target.side, target.roll, counts)
 
 
 def _cover(

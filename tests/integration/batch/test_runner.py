@@ -34,7 +34,7 @@ def jpeg(image: Image.Image, side: int) -> bytes:
 
 @pytest.fixture
 def parse(parser: FaceParser) -> Parse:
-    return unqueued(parser, "whole")
+    return unqueued(lambda photo: parser.parse(photo, "whole"))
 
 
 def batch_of(parse: Parse, *files: bytes, **options: Any) -> Batch:
@@ -102,7 +102,7 @@ def test_a_bad_photo_and_a_second_copy_stop_nothing(
 
 def test_a_photo_without_a_face_is_kept_without_rows(parser: FaceParser) -> None:
     grey = Image.new("RGB", (96, 64), "grey")
-    batch = batch_of(unqueued(parser, "auto"), jpeg(grey, 64))
+    batch = batch_of(unqueued(lambda photo: parser.parse(photo, "auto")), jpeg(grey, 64))
     run(batch)
     (photo,) = batch.snapshot().kept
     assert photo.faces == 0

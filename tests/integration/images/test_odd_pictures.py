@@ -35,8 +35,8 @@ def test_a_picture_of_60000_rows_is_parsed_measured_shown_and_exported(parser: F
     view = make_view(parser.parse(photo.pixels), "tall")
     assert view.parsing.mask.shape == (60_000, 200)
     assert view.regions["area_px"].sum() == 200 * 60_000
-    shown = Image.open(io.BytesIO(view.photo_jpeg))
-    assert shown.size == Image.open(io.BytesIO(view.labels_png)).size == (55, DISPLAY_SIDE)
+    shown = Image.open(io.BytesIO(view.picture.photo))
+    assert shown.size == Image.open(io.BytesIO(view.picture.labels)).size == (55, DISPLAY_SIDE)
     mask = Image.open(io.BytesIO(export.indexed_png(view.parsing.mask)))
     assert np.array_equal(np.asarray(mask), view.parsing.mask)
 

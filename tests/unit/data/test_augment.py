@@ -164,7 +164,7 @@ def test_a_shrunk_photo_and_its_mask_stay_together() -> None:
     image = np.zeros((128, 128, 3), np.uint8)
     mask = np.zeros((128, 128), np.uint8)
     image[32:96, 48:80], mask[32:96, 48:80] = 255, 1
-    geometry = Geometry(zoom=(0.5, 0.5), turn=0, shift=0, perspective=0, aspect=0)
+    geometry = Geometry(zoom=(0.5, 0.5), roll=0, shift=0, perspective=0, aspect=0)
     matrix = draw_matrix(rng(), geometry, (128, 128), 128)
 
     small, small_mask, inside = warp_pair(image, mask, matrix, 128)
@@ -184,12 +184,12 @@ def test_geometry_stays_within_its_ranges() -> None:
         turns.append(abs(np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0]))))
     assert WIDE.zoom[0] <= min(zooms) < 0.42
     assert 1.5 < max(zooms) <= WIDE.zoom[1]
-    assert 30 < max(turns) <= WIDE.turn
+    assert 30 < max(turns) <= WIDE.roll
 
 
 def test_what_the_photo_does_not_reach_is_background_or_ignored() -> None:
     image, mask = face(1)
-    geometry = Geometry(zoom=(0.5, 0.5), turn=0, shift=0, perspective=0, aspect=0)
+    geometry = Geometry(zoom=(0.5, 0.5), roll=0, shift=0, perspective=0, aspect=0)
     matrix = draw_matrix(rng(), geometry, (64, 64), 64)
     labels = set()
     for seed in range(30):

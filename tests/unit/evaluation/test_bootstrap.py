@@ -14,7 +14,8 @@ Array = NDArray[np.uint8]
 
 def scored(truth: Array, found: Array) -> PhotoScore:
     matrix = confusion_matrix(truth, found)
-    return PhotoScore(matrix, np.zeros((19, 4), np.int64), np.zeros((15, 3)), 0.0)
+    edges, inside = np.zeros((19, 4), np.int64), matrix.sum(1)
+    return PhotoScore(matrix, None, edges, inside, np.zeros((15, 3)), 0.0)
 
 
 def noisy(seed: int, share: float, photos: int = 30, classes: int = 6) -> list[PhotoScore]:
@@ -26,7 +27,7 @@ def noisy(seed: int, share: float, photos: int = 30, classes: int = 6) -> list[P
     return [scored(t, f) for t, f in zip(truths, found, strict=True)]
 
 
-def test_identical_contestants_do_not_differ() -> None:
+def test_identical_networks_do_not_differ() -> None:
     a = noisy(0, 0.3)
     for found in compare(a, a).values():
         assert (found.low[:6] == 0).all()
@@ -35,7 +36,7 @@ def test_identical_contestants_do_not_differ() -> None:
         assert not found.mean_differs
 
 
-def test_equally_good_contestants_have_0_inside() -> None:
+def test_equally_good_networks_have_0_inside() -> None:
     found = compare(noisy(0, 0.3), noisy(1, 0.3))["iou"]
     inside = (found.low[:6] <= 0) & (found.high[:6] >= 0)
     assert inside.sum() >= 5  # of twenty intervals, one may miss by chance

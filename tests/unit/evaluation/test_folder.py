@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,15 +14,18 @@ from PIL import Image
 
 from bisenet.classes import BY_NAME, CLASSES, LABEL_ORDERS
 from bisenet.cli.main import main
-from bisenet.evaluation import folder, scoring
+from bisenet.data.label_mapping import of_order
+from bisenet.data.pairing import Pair, pair_up
+from bisenet.evaluation import folder, report
 from bisenet.evaluation.fitting import at_size, labels_at
-from bisenet.evaluation.label_mapping import of_order
-from bisenet.evaluation.masks import survey
-from bisenet.evaluation.pairing import pair_up
-from bisenet.evaluation.runner import Contestant, evaluate
+from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, evaluate
 from bisenet.evaluation.sources import Files
+from bisenet.evaluation.survey import survey
 from bisenet.images.decode import Photo, read_photo
+from bisenet.network.bisenet import BiSeNet
 from bisenet.postprocess.results import Parsing
+from bisenet.training.checkpoint import export_weights
+from tests.unit.training.helpers import write_faces
 
 SIDE = 64
 T = TypeVar("T")
@@ -50,6 +53,13 @@ def read(pixels: NDArray[np.uint8]) -> Parsing:
     return Parsing(
         pixels, mask, np.ones(mask.shape, np.float32), (), instance_ids=np.ones_like(mask)
     )
+
+
+NETWORK = EvaluatedNetwork("a", "b")
+
+
+def on_disk(root: Path, pairs: Sequence[Pair], order: str) -> Outcome:
+    return folder.evaluate(root, pairs, of_order(order), NETWORK, lambda _: read_file, "whole")
 
 
 def read_file(photo: bytes, then: Callable[[Photo, Parsing], T], /) -> T:
@@ -102,22 +112,19 @@ def test_a_layout_is_scored_alike_on_the_disk_and_in_the_page(
         write(tmp_path, i, labels(i))
     pairing = folder.find_pairs(tmp_path)
     assert pairing.problems == ()
-    done: list[tuple[int, int]] = []
-    result = folder.evaluate(
-        read, tmp_path, pairing.pairs, order, lambda *counts: done.append(counts)
-    )
-    assert (result.scores.images, result.scores.miou) == (3, 1.0)
-    assert result.scores.confusion.sum() == 3 * SIDE**2, "at the masks' size"
-    assert done[-1] == (3, 3)
+    wanted, _ = on_disk(tmp_path, pairing.pairs, order).pooled(0)
+    assert (wanted.images, wanted.miou) == (3, 1.0)
+    assert wanted.mean_f1 == wanted.mean_boundary_f1 == 1.0
+    assert wanted.confusion.sum() == 3 * SIDE**2, "at the masks' size"
+    assert "mIoU 1.0000" in report.text_table(wanted)
 
     paths = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     files = Files([(path.relative_to(tmp_path).as_posix(), path.read_bytes()) for path in paths])
     checked = survey(pair_up(files.names).pairs, files.read).checked
-    page = evaluate(
-        checked, files.read, of_order(order), [(Contestant("a", "b"), read_file)], "whole"
-    )
-    scores, _ = scoring.pooled(page.scores_of(0))
-    np.testing.assert_array_equal(scores.confusion, result.scores.confusion)
+    network = (NETWORK, lambda _: read_file)
+    page = evaluate(checked, files.read, of_order(order), [network], "whole")
+    scores, _ = page.pooled(0)
+    np.testing.assert_array_equal(scores.confusion, wanted.confusion)
     assert {photo.face_height for photo in page.photos} == {page.photos[0].face_height}
     assert page.photos[0].width == np.asarray(Image.open(paths[0])).shape[1]
 
@@ -129,8 +136,8 @@ def test_what_takes_no_part_is_named_and_the_rest_is_scored(tmp_path: Path) -> N
     (tmp_path / "CelebA-HQ-img" / "1.png").write_bytes(b"no photo")
     save(tmp_path / "mask" / "2.png", labels(2)[:32])
     pairs = folder.find_pairs(tmp_path).pairs
-    result = folder.evaluate(read, tmp_path, pairs, "bisenet")
-    assert list(result.per_image) == ["CelebA-HQ-img/3.png"]
+    result = on_disk(tmp_path, pairs, "bisenet")
+    assert [photo.pair.photo for photo in result.photos] == ["CelebA-HQ-img/3.png"]
     assert [problem.name for problem in result.problems] == [
         "mask/0.png",
         "CelebA-HQ-img/1.png",
@@ -138,9 +145,9 @@ def test_what_takes_no_part_is_named_and_the_rest_is_scored(tmp_path: Path) -> N
     ]
     save(tmp_path / "mask" / "3.png", labels(3) + 19)
     with pytest.raises(ValueError, match=r"None of the pairs.*mask/0\.png"):
-        folder.evaluate(read, tmp_path, pairs, "bisenet")
+        on_disk(tmp_path, pairs, "bisenet")
     with pytest.raises(ValueError, match="Ids 19, 20, 21"):
-        folder.evaluate(read, tmp_path, pairs[3:], "bisenet")
+        on_disk(tmp_path, pairs[3:], "bisenet")
     with pytest.raises(ValueError, match="is no folder"):
         folder.find_pairs(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="Expected images/ and masks/"):
@@ -182,18 +189,47 @@ def test_the_command_scores_a_release(
     portrait.resize((512, 512)).save(tmp_path / "CelebA-HQ-img" / "0.png")
     command = ["evaluate", "--data", str(tmp_path), "--json"]
     assert main(command) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert (report["images"], report["not_scored"]) == (1, {})
-    assert report["per_class"]["hair"]["pixels"] == 256 * 128
-    assert list(report["worst"]) == ["0.png"]
+    found = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["not_scored"]) == (1, {})
+    assert found["per_class"]["hair"]["pixels"] == 256 * 128
+    assert list(found["worst"]) == ["0.png"]
     save(tmp_path / "CelebA-HQ-img" / "7.png", picture(mask, 1))
     assert main([*command, "--flip"]) == 1
     captured = capsys.readouterr()
     assert "CelebA-HQ-img/7.png: No mask has its name." in captured.err
-    assert json.loads(captured.out)["not_scored"] == {
-        "CelebA-HQ-img/7.png": "No mask has its name."
-    }
-    assert folder.worst({"a/1.png": 0.5, "b/1.png": 0.25, "c.png": 0.75}, shown=2) == {
-        "b/1.png": 0.25,
-        "a/1.png": 0.5,
-    }
+    flipped = json.loads(captured.out)
+    assert flipped["not_scored"] == {"CelebA-HQ-img/7.png": "No mask has its name."}
+    assert (flipped["flip"], flipped["faces_found"]) == (True, {"1": 1})
+    assert main([*command, "--flip", "--framing", "auto"]) == 2
+    assert "use it with --framing whole" in capsys.readouterr().err
+
+
+def test_the_command_scores_so_many_faces_and_writes_what_it_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_faces(tmp_path / "data", 3)
+    export_weights(tmp_path / "random.safetensors", BiSeNet().state_dict())
+    words = ["--data", str(tmp_path / "data"), "--labels", "bisenet", "--framing", "whole"]
+    words += ["--weights", str(tmp_path / "random.safetensors"), "--engine", "torch"]
+    words += ["--limit", "2", "--json", "--out", str(tmp_path / "out")]
+    assert main(["evaluate", *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["images"] == 2
+    assert 0 <= found["miou"] <= 1
+    assert 0 <= found["mean_f1"] <= 1
+    assert list(found["per_class"])[:2] == ["background", "skin"]
+    assert {"iou", "f1", "pixels"} <= set(found["per_class"]["hair"])
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["miou"] == found["miou"]
+
+
+def test_a_turned_photo_is_scored_as_it_is_shown(tmp_path: Path) -> None:
+    mask = labels(0)[:, :40]
+    photo = Image.fromarray(np.rot90(picture(mask, 1)))
+    exif = photo.getexif()
+    exif[0x0112] = 6  # shown a quarter further clockwise than stored
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    photo.save(tmp_path / "images" / "a.png", exif=exif)
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    pairs = folder.find_pairs(tmp_path).pairs
+    assert on_disk(tmp_path, pairs, "bisenet").pooled(0)[0].miou == 1.0

@@ -13,11 +13,12 @@ from PIL import Image
 
 from bisenet.classes import BY_NAME
 from bisenet.cli.main import main
-from bisenet.evaluation import folder
-from bisenet.evaluation.label_mapping import of_order
+from bisenet.data.label_mapping import of_order
+from bisenet.data.pairing import pair_up
+from bisenet.evaluation import folder, report
 from bisenet.evaluation.metrics import Scores, partly_wrong
-from bisenet.evaluation.pairing import pair_up
-from bisenet.geometry.boxes import Box
+from bisenet.evaluation.runner import EvaluatedNetwork, Outcome
+from bisenet.parse_queue import unqueued
 from bisenet.postprocess.results import Parsing
 
 HAIR, SKIN, HAT, CLOTH = (BY_NAME[n].id for n in ("hair", "skin", "hat", "cloth"))
@@ -38,8 +39,7 @@ def test_a_pixel_counts_for_the_classes_that_it_decides_about() -> None:
     # Skin was predicted, but no pixel is known to be skin: it has no score.
     assert np.isnan(iou[SKIN])
     assert miou == scores.miou == pytest.approx(1 / 4)
-    report = scores.as_dict()
-    assert report["miou"] == pytest.approx(1 / 4)
+    assert scores.as_dict()["miou"] == pytest.approx(1 / 4)
     assert scores.mean_f1 == pytest.approx(2 / 5)
 
 
@@ -54,9 +54,9 @@ def test_full_labels_score_the_same_either_way() -> None:
 def test_orders_keep_partial_values_only_when_asked() -> None:
     counts = np.zeros(256, np.int64)
     counts[[3, 252, 254, 255]] = 1
-    assert of_order("celebamask-hq").unknown(counts) == (252, 254, 255)
+    assert of_order("celebamask-hq").unknown(counts) == "Ids 252, 254, 255 are no class here."
     partial = of_order("celebamask-hq", partial=True)
-    assert partial.unknown(counts) == ()
+    assert partial.unknown(counts) == ""
     assert partial.lut[[252, 254, 255]].tolist() == [252, 254, 255]
 
 
@@ -66,9 +66,9 @@ def test_the_true_faces_box_reaches_from_brow_to_chin() -> None:
     mask[30:33, 25:35] = BY_NAME["r_brow"].id
     mask[2:12, 20:60] = HAIR
     mask[80:90, 0:10] = SKIN  # a hand
-    assert folder.true_box(mask, (100, 80)) == (20, 30, 60, 70)
-    assert folder.true_box(mask, (200, 160)) == (40, 60, 120, 140)
-    assert folder.true_box(np.full((9, 9), HAIR, np.uint8), (9, 9)) is None
+    assert folder.true_box(mask, 80, 100) == (20, 30, 60, 70)
+    assert folder.true_box(mask, 160, 200) == (40, 60, 120, 140)
+    assert folder.true_box(np.full((9, 9), HAIR, np.uint8), 9, 9) is None
 
 
 def write(root: Path, name: str, truth: NDArray[np.uint8]) -> Path:
@@ -84,7 +84,6 @@ def test_a_folder_says_how_much_lay_inside_the_crops(tmp_path: Path) -> None:
     truth = np.full((64, 64), 254, np.uint8)
     truth[:32] = HAIR
     write(tmp_path, "a", truth)
-    boxes: list[Box] = []
 
     def half(pixels: NDArray[np.uint8]) -> Parsing:
         mask = np.zeros((64, 64), np.uint8)
@@ -94,19 +93,23 @@ def test_a_folder_says_how_much_lay_inside_the_crops(tmp_path: Path) -> None:
         return Parsing(pixels, mask, np.ones((64, 64), np.float32), (), instance_ids=owner)
 
     pairs = pair_up(["images/a.png", "masks/a.png"]).pairs
-    with pytest.raises(ValueError, match="Ids 254 mean nothing"):
-        folder.evaluate(half, tmp_path, pairs, "bisenet")
 
-    def boxed(pixels: NDArray[np.uint8], box: Box) -> Parsing:
-        boxes.append(box)
-        return half(pixels)
+    def evaluate(partial: bool) -> Outcome:
+        labelling = of_order("bisenet", partial)
+        network = EvaluatedNetwork("half", "")
+        return folder.evaluate(
+            tmp_path, pairs, labelling, network, lambda _: unqueued(half), "auto"
+        )
 
-    result = folder.evaluate(half, tmp_path, pairs, "bisenet", partial=True, boxed=boxed)
-    assert boxes == []  # no face in the mask: searched
-    assert result.scores.iou_and_f1()[0][HAIR] == pytest.approx(0.5)
-    assert folder.shares_looked_at(result) == {"hair": 0.5}
-    assert folder.counted_faces(result) == {"0": 1}
-    assert not result.scores.with_boundary
+    with pytest.raises(ValueError, match="Id 254 is no class here"):
+        evaluate(partial=False)
+    result = evaluate(partial=True)
+    scores, _ = result.pooled(0)
+    assert scores.iou_and_f1()[0][HAIR] == pytest.approx(0.5)
+    assert scores.miou == result.photos[0].scores[0].miou
+    assert report.share_inside_crops(result) == {"hair": 0.5}
+    assert report.faces_found(result) == {"0": 1}
+    assert not scores.with_boundary
 
 
 def test_the_command_scores_held_out_photos_alone(
@@ -125,11 +128,11 @@ def test_the_command_scores_held_out_photos_alone(
     listed.write_text(f"# one\n{digest}\n")
     words = ["evaluate", "--data", str(data), "--partial", "--only", str(listed), "--json"]
     assert main([*words, "--framing", "truth"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["images"] == 1
-    assert report["partial"]
-    assert report["per_class"]["hair"]["iou"] > 0.05
-    assert report["per_class"]["skin"]["iou"] is None
+    found = json.loads(capsys.readouterr().out)
+    assert found["images"] == 1
+    assert found["partial"]
+    assert found["per_class"]["hair"]["iou"] > 0.05
+    assert found["per_class"]["skin"]["iou"] is None
     listed.write_text("0" * 64)
     assert main(words) == 2
     assert "None of the photos" in capsys.readouterr().err

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bisenet.data.label_mapping import of_order
+from bisenet.data.pairing import pair_up
 from bisenet.evaluation import report
-from bisenet.evaluation.label_mapping import of_order
-from bisenet.evaluation.masks import Checked, survey
-from bisenet.evaluation.pairing import pair_up
-from bisenet.evaluation.runner import Contestant, Outcome, Parse, evaluate, progress_line
+from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor, evaluate, progress_line
 from bisenet.evaluation.sources import Files
+from bisenet.evaluation.survey import Checked, survey
 from bisenet.images.archives import ArchiveError
 from bisenet.images.decode import Photo, read_photo
+from bisenet.parse_queue import Parse
 from bisenet.postprocess.results import Parsing
 from bisenet.runtime.cancellation import Cancelled
 
@@ -59,23 +60,29 @@ def reader(wrong_rows: int, fails_on: int | None = None) -> Parse:
     return parse
 
 
-A, B = Contestant("first", "x f32, cpu, 1 thread"), Contestant("second", "y f32, cpu, 1 thread")
+def every(parse: Parse) -> ParseFor:
+    """Parses every photo alike."""
+    return lambda _: parse
+
+
+A = EvaluatedNetwork("first", "x f32, cpu, 1 thread")
+B = EvaluatedNetwork("second", "y f32, cpu, 1 thread")
 
 
 def run(count: int, *parses: Parse, **options: object) -> Outcome:
     source, checked = brought(count)
-    contestants = list(zip((A, B), parses, strict=False))
+    networks = [(network, every(parse)) for network, parse in zip((A, B), parses, strict=False)]
     return evaluate(
         checked,
         source.read,
         of_order("bisenet"),
-        contestants,
+        networks,
         "whole",
         **options,  # type: ignore[arg-type]
     )
 
 
-def test_every_photo_is_scored_by_every_contestant() -> None:
+def test_every_photo_is_scored_by_every_network() -> None:
     told: list[tuple[float, str]] = []
     outcome = run(4, reader(0), reader(24), progress=lambda share, what: told.append((share, what)))
     assert [len(photo.scores) for photo in outcome.photos] == [2] * 4
@@ -106,7 +113,7 @@ def test_a_file_that_is_damaged_by_then_is_listed() -> None:
             raise ArchiveError("The file is damaged inside the zip. Make the zip again.")
         return source.read(name)
 
-    outcome = evaluate(checked, read, of_order("bisenet"), [(A, reader(0))], "whole")
+    outcome = evaluate(checked, read, of_order("bisenet"), [(A, every(reader(0)))], "whole")
     assert len(outcome.photos) == 1
     assert "damaged" in outcome.problems[0].reason
 
@@ -171,7 +178,7 @@ def test_photos_of_one_name_keep_their_folders() -> None:
         [c for _, (c,) in sets],
         lambda name: files[name].read(name),
         of_order("bisenet"),
-        [(A, reader(0))],
+        [(A, every(reader(0)))],
         "whole",
     )
     assert report.shown_names(outcome) == ["train/images/0.png", "val/images/0.png"]
@@ -192,7 +199,7 @@ def test_a_photo_that_waits_for_its_turn_when_the_run_is_stopped_is_not_scored()
         checked,
         source.read,
         of_order("bisenet"),
-        [(A, parse)],
+        [(A, every(parse))],
         "whole",
         stop=lambda: bool(stopped),
     )

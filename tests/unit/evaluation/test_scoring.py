@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix as reference
 
+from bisenet.data.label_mapping import IGNORE
 from bisenet.evaluation.calibration import expected_calibration_error
-from bisenet.evaluation.label_mapping import IGNORE
 from bisenet.evaluation.scoring import face_height, pooled, score, thumbnail, without_ignored
 from bisenet.postprocess.results import Parsing
 from tests.conftest import ROOT
@@ -83,7 +83,7 @@ def test_a_thumbnail_is_small_and_ignored_pixels_can_be_drawn() -> None:
 
 def test_the_package_imports_neither_torch_nor_streamlit() -> None:
     script = (
-        "import sys; from bisenet.evaluation import bootstrap, masks, report, runner, sources;"
+        "import sys; from bisenet.evaluation import bootstrap, report, runner, sources, survey;"
         "print([m for m in ('torch', 'streamlit') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from bisenet.data.pairing import pair_up
 from bisenet.evaluation import sources
-from bisenet.evaluation.pairing import pair_up
 from bisenet.evaluation.sources import Files
 from bisenet.images.archives import ArchiveError
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from bisenet.dashboard.session.gallery import DISPLAY_SIDE, display_size
 from bisenet.dashboard.widgets import pictures
-from bisenet.evaluation.masks import MaskError, mask_ids
+from bisenet.data.masks import MaskError, mask_ids
 from bisenet.images import colors
 from bisenet.images.decode import (
     EXTENSIONS,

@@ -10,7 +10,7 @@ from bisenet.runtime.admission import ParseQueue, QueueFull, process_queue
 
 
 class Visitor(threading.Thread):
-    """Enters a queue, notes its places there, and stays inside until told to leave."""
+    """Enters a queue, notes its positions there, and stays until told to leave."""
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ async function load(urls) {
     fetchBytes(urls.labels).then(decodePng),
     urls.confidence ? fetchBytes(urls.confidence).then(decodePng) : null,
   ]);
-  return { ...photo, labels, confidence, stats: measureClasses(labels, confidence) };
+  return { ...photo, labels, confidence, stats: measureClasses(labels) };
 }
 
 /**

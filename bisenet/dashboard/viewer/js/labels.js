@@ -3,8 +3,8 @@
 const STATS_PIXELS = 1e6;
 
 /**
- * @typedef {{share: number, confidence: number|null, point: [number, number]}} ClassStats
- *   share 0..1 of the image, mean confidence 0..1, and a point inside the region in 0..1 coordinates
+ * @typedef {{share: number, point: [number, number]}} ClassStats
+ *   share 0..1 of the image, and a point inside the region in 0..1 coordinates
  */
 
 /** Value of a byte map at normalised coordinates, nearest sample. */
@@ -16,27 +16,24 @@ export function valueAt(map, u, v) {
 
 /**
  * @param {import("./png.js").ByteMap} map
- * @param {import("./png.js").ByteMap|null} confidence
  * @returns {Map<number, ClassStats>} classes that occur, by id
  */
-export function measureClasses(map, confidence) {
+export function measureClasses(map) {
   const { width, height, data } = map;
   const count = new Float64Array(256);
   for (let i = 0; i < data.length; i++) count[data[i]]++;
 
-  // Centres and mean confidence need no more than a million samples; the share is exact.
+  // Centres need no more than a million samples; the share is exact.
   const step = Math.max(1, Math.round(Math.sqrt((width * height) / STATS_PIXELS)));
   const n = new Float64Array(256);
   const sumX = new Float64Array(256);
   const sumY = new Float64Array(256);
-  const sure = new Float64Array(256);
   for (let y = 0; y < height; y += step) {
     for (let x = 0; x < width; x += step) {
       const c = data[y * width + x];
       n[c]++;
       sumX[c] += x;
       sumY[c] += y;
-      if (confidence) sure[c] += valueAt(confidence, (x + 0.5) / width, (y + 0.5) / height);
     }
   }
   // The centre of a ring or of two ears lies outside the region, so take its pixel nearest to it.
@@ -59,7 +56,6 @@ export function measureClasses(map, confidence) {
     if (!count[c]) continue;
     stats.set(c, {
       share: count[c] / data.length,
-      confidence: confidence && n[c] ? sure[c] / n[c] / 255 : null,
       point: n[c] ? [(bestX[c] + 0.5) / width, (bestY[c] + 0.5) / height] : [0.5, 0.5],
     });
   }

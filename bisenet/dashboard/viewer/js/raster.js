@@ -2,7 +2,7 @@
 // when a switch or the opacity changes. The second touches only a table and the boundary pixels,
 // which is what keeps a switch far below a frame even for a 12-megapixel label map.
 
-import { resampleSmooth } from "./smooth.js";
+import { Votes, resampleSmooth } from "./smooth.js";
 
 const REACH_CSS = 3.2; // how far inside a region its outline reaches, in CSS pixels
 const FAR = 255;
@@ -69,10 +69,10 @@ export function resample(map, rect, frame) {
 }
 
 function resampleDirect(map, rect, frame) {
-  const { width, height, first, second, mix } = frame;
+  const { width, height } = frame;
   const across = axis(width, rect.x, rect.w, map.width);
   const down = axis(height, rect.y, rect.h, map.height);
-  const sharpen = Math.max(1, width / rect.w);
+  const votes = new Votes(frame, Math.max(1, width / rect.w));
   const data = map.data;
   for (let y = 0; y < height; y++) {
     const upper = down.low[y] * map.width;
@@ -86,56 +86,15 @@ function resampleDirect(map, rect, frame) {
       const c = data[lower + left];
       const d = data[lower + right];
       if (a === b && a === c && a === d) {
-        first[i] = a;
-        second[i] = a;
-        mix[i] = 0;
+        votes.whole(i, a);
         continue;
       }
       const wx = across.weight[x];
-      const wa = (256 - wx) * (256 - wy);
-      const wb = wx * (256 - wy);
-      const wc = (256 - wx) * wy;
-      const wd = wx * wy;
-      const sa = wa + (b === a ? wb : 0) + (c === a ? wc : 0) + (d === a ? wd : 0);
-      const sb = b === a ? 0 : wb + (c === b ? wc : 0) + (d === b ? wd : 0);
-      const sc = c === a || c === b ? 0 : wc + (d === c ? wd : 0);
-      const sd = d === a || d === b || d === c ? 0 : wd;
-      let top = a;
-      let topWeight = sa;
-      let next = a;
-      let nextWeight = 0;
-      if (sb > topWeight) {
-        next = top;
-        nextWeight = topWeight;
-        top = b;
-        topWeight = sb;
-      } else if (sb > nextWeight) {
-        next = b;
-        nextWeight = sb;
-      }
-      if (sc > topWeight) {
-        next = top;
-        nextWeight = topWeight;
-        top = c;
-        topWeight = sc;
-      } else if (sc > nextWeight) {
-        next = c;
-        nextWeight = sc;
-      }
-      if (sd > topWeight) {
-        next = top;
-        nextWeight = topWeight;
-        top = d;
-        topWeight = sd;
-      } else if (sd > nextWeight) {
-        next = d;
-        nextWeight = sd;
-      }
-      const share = nextWeight / (topWeight + nextWeight);
-      const sharp = 0.5 - (0.5 - share) * sharpen;
-      first[i] = top;
-      second[i] = next;
-      mix[i] = sharp <= 0 ? 0 : Math.min(127, Math.round(sharp * 255));
+      votes.add(a, (256 - wx) * (256 - wy));
+      votes.add(b, wx * (256 - wy));
+      votes.add(c, (256 - wx) * wy);
+      votes.add(d, wx * wy);
+      votes.settle(i);
     }
   }
 }

@@ -37,6 +37,59 @@ function splineAxis(count, start, extent, limit) {
   return { centre, weights };
 }
 
+/** Weighs the classes that one pixel touches, and keeps the two that weigh most. */
+export class Votes {
+  /**
+   * @param {import("./raster.js").Frame} frame takes `first`, `second` and `mix`
+   * @param {number} sharpen how many times steeper than the map's pixels the boundary is drawn
+   */
+  constructor(frame, sharpen) {
+    this.frame = frame;
+    this.sharpen = sharpen;
+    this.sums = new Float32Array(256);
+    this.seen = new Uint8Array(9);
+    this.kinds = 0;
+  }
+
+  add(c, weight) {
+    if (this.sums[c] === 0) this.seen[this.kinds++] = c;
+    this.sums[c] += weight + 1e-9; // so that a class of no weight is not met again as a new one
+  }
+
+  /** Pixel `i` is of one class. */
+  whole(i, c) {
+    const { first, second, mix } = this.frame;
+    first[i] = c;
+    second[i] = c;
+    mix[i] = 0;
+  }
+
+  /** Pixel `i` gets the two classes with the most votes; the next pixel starts anew. */
+  settle(i) {
+    const { sums, seen, kinds } = this;
+    const { first, second, mix } = this.frame;
+    let top = seen[0];
+    let next = seen[0];
+    for (let k = 1; k < kinds; k++) {
+      const c = seen[k];
+      if (sums[c] > sums[top]) {
+        next = top;
+        top = c;
+      } else if (next === top || sums[c] > sums[next]) {
+        next = c;
+      }
+    }
+    const nextWeight = next === top ? 0 : sums[next];
+    const share = nextWeight / (sums[top] + nextWeight);
+    const sharp = 0.5 - (0.5 - share) * this.sharpen;
+    first[i] = top;
+    second[i] = next;
+    mix[i] = sharp <= 0 ? 0 : Math.min(127, Math.round(sharp * 255));
+    for (let k = 0; k < kinds; k++) sums[seen[k]] = 0;
+    this.kinds = 0;
+  }
+}
+
 /**
  * Like `resample`, for views that enlarge the map: fills `first`, `second` and `mix`.
  * @param {import("./png.js").ByteMap} map
@@ -44,56 +97,32 @@ function splineAxis(count, start, extent, limit) {
  * @param {import("./raster.js").Frame} frame
  */
 export function resampleSmooth(map, rect, frame) {
-  const { width, height, first, second, mix } = frame;
+  const { width, height } = frame;
   const { data } = map;
   const across = splineAxis(width, rect.x, rect.w, map.width);
   const down = splineAxis(height, rect.y, rect.h, map.height);
   const [x0, x1] = [across.centre[0], across.centre[width - 1] + 1];
   const [y0, y1] = [down.centre[0], down.centre[height - 1] + 1];
   const even = evenPixels(map, x0, y0, x1, y1);
-  const sharpen = (1.35 * width) / rect.w;
-  const sums = new Float32Array(256);
-  const seen = new Uint8Array(9);
+  const votes = new Votes(frame, (1.35 * width) / rect.w);
   for (let y = 0; y < height; y++) {
     const cy = down.centre[y];
     const evenRow = (cy - y0) * (x1 - x0) - x0;
     for (let x = 0, i = y * width; x < width; x++, i++) {
       const cx = across.centre[x];
       if (even[evenRow + cx]) {
-        const c = data[cy * map.width + cx];
-        first[i] = c;
-        second[i] = c;
-        mix[i] = 0;
+        votes.whole(i, data[cy * map.width + cx]);
         continue;
       }
-      let kinds = 0;
       for (let r = -1; r <= 1; r++) {
         const row = Math.min(map.height - 1, Math.max(0, cy + r)) * map.width;
         const wy = down.weights[y * 3 + r + 1];
         for (let s = -1; s <= 1; s++) {
           const c = data[row + Math.min(map.width - 1, Math.max(0, cx + s))];
-          if (sums[c] === 0) seen[kinds++] = c;
-          sums[c] += wy * across.weights[x * 3 + s + 1] + 1e-9;
+          votes.add(c, wy * across.weights[x * 3 + s + 1]);
         }
       }
-      let top = seen[0];
-      let next = seen[0];
-      for (let k = 1; k < kinds; k++) {
-        const c = seen[k];
-        if (sums[c] > sums[top]) {
-          next = top;
-          top = c;
-        } else if (next === top || sums[c] > sums[next]) {
-          next = c;
-        }
-      }
-      const nextWeight = next === top ? 0 : sums[next];
-      const share = nextWeight / (sums[top] + nextWeight);
-      const sharp = 0.5 - (0.5 - share) * sharpen;
-      first[i] = top;
-      second[i] = next;
-      mix[i] = sharp <= 0 ? 0 : Math.min(127, Math.round(sharp * 255));
-      for (let k = 0; k < kinds; k++) sums[seen[k]] = 0;
+      votes.settle(i);
     }
   }
 }

@@ -25,12 +25,16 @@ export function parseQuery(search, classes) {
     if (!named.size && !names.includes("none")) continue;
     view.hidden = classes.map((c) => c.id).filter((id) => named.has(id) === (key === "hide"));
   }
-  if (/^\d{1,3}$/.test(params.get("opacity") ?? "") && Number(params.get("opacity")) <= 100) {
-    view.opacity = Number(params.get("opacity"));
-  }
-  if (MODES.includes(params.get("mode"))) view.mode = params.get("mode");
+  const number = (key, low, high) => {
+    const text = params.get(key) ?? "";
+    const value = /^\d{1,4}$/.test(text) ? Number(text) : NaN;
+    return value >= low && value <= high ? value : undefined;
+  };
+  const [opacity, mode, face] = [number("opacity", 0, 100), params.get("mode"), number("face", 1, 9999)];
+  if (opacity !== undefined) view.opacity = opacity;
+  if (MODES.includes(mode)) view.mode = mode;
   if (byName.has(params.get("select"))) view.selected = byName.get(params.get("select"));
-  if (/^[1-9]\d{0,3}$/.test(params.get("face") ?? "")) view.face = Number(params.get("face"));
+  if (face !== undefined) view.face = face;
   return view;
 }
 
@@ -67,19 +71,6 @@ function decodeKey(text) {
   } catch {
     return text;
   }
-}
-
-function isView(value, classes) {
-  const ids = new Set(classes.map((c) => c.id));
-  return (
-    value &&
-    Array.isArray(value.hidden) &&
-    value.hidden.every((id) => ids.has(id)) &&
-    Number.isInteger(value.opacity) &&
-    value.opacity >= 0 &&
-    value.opacity <= 100 &&
-    MODES.includes(value.mode)
-  );
 }
 
 /** Holds the view, tells its listeners, and keeps the URL in step. */
@@ -152,8 +143,9 @@ export class ViewStore {
       window.history.replaceState(window.history.state, "", pathname + query + hash);
     }
     try {
-      const { hidden, opacity, mode } = this.view;
-      window.sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ hidden, opacity, mode }));
+      const kept = { ...this.view, selected: null, face: null };
+      const text = formatQuery("", kept, this.classes, this.defaults, this.touched);
+      window.sessionStorage.setItem(STORAGE_KEY, text);
     } catch {
       // Storage can be switched off; the module and the URL still hold the view.
     }
@@ -161,9 +153,7 @@ export class ViewStore {
 
   readStorage() {
     try {
-      const value = JSON.parse(window.sessionStorage.getItem(STORAGE_KEY));
-      if (!isView(value, this.classes)) return {};
-      return { hidden: value.hidden, opacity: value.opacity, mode: value.mode };
+      return parseQuery(window.sessionStorage.getItem(STORAGE_KEY) ?? "", this.classes);
     } catch {
       return {};
     }

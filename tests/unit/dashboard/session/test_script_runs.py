@@ -6,6 +6,7 @@ import time
 import pytest
 
 from bisenet.dashboard.session.script_runs import ScriptRuns
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("most", [1, 3])
@@ -55,7 +56,7 @@ def test_one_that_steps_aside_no_longer_counts() -> None:
     runs, order = ScriptRuns(1, busy_seconds=30), list[str]()
     with runs.turn():
         waiting = in_a_thread(runs, order, "next")
-        time.sleep(0.05)
+        until(lambda: runs._queue)
         assert not order
         runs.step_aside()
         waiting.join(10)
@@ -68,8 +69,7 @@ def test_they_run_in_the_order_in_which_they_come() -> None:
         threads = []
         for number in range(10):
             threads.append(in_a_thread(runs, order, str(number)))
-            while len(runs._queue) < number + 1:
-                time.sleep(0.001)
+            until(lambda n=number: len(runs._queue) == n + 1)  # type: ignore[misc]
     for thread in threads:
         thread.join(10)
     assert order == [str(number) for number in range(10)]

@@ -1,6 +1,7 @@
 // The viewer's pure logic, run by Node: `node --test` on this file, or through test_viewer_logic.py.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { measureClasses, percent } from "../../../../bisenet/dashboard/viewer/js/labels.js";
@@ -108,11 +109,9 @@ test("shares add up, and a ring's point lies on the ring", () => {
   const map = disc(200, 80);
   const inner = disc(200, 60);
   inner.data.forEach((c, i) => c && (map.data[i] = 2));
-  const confidence = { width: 50, height: 50, data: new Uint8Array(2500).fill(204) };
-  const stats = measureClasses(map, confidence);
+  const stats = measureClasses(map);
   const total = [...stats.values()].reduce((sum, s) => sum + s.share, 0);
   assert.ok(Math.abs(total - 1) < 1e-9);
-  assert.ok(Math.abs(stats.get(1).confidence - 0.8) < 1e-6);
   const [u, v] = stats.get(1).point;
   assert.equal(map.data[Math.floor(v * 200) * 200 + Math.floor(u * 200)], 1);
 });
@@ -124,20 +123,33 @@ test("percent is short", () => {
   assert.equal(percent(0.2449), "24\u202f%");
 });
 
-test("a query is read back as it was written, other parameters untouched", () => {
-  const views = [
-    DEFAULTS,
-    { ...DEFAULTS, hidden: [] },
-    { ...DEFAULTS, hidden: [0, 1, 2, 3], opacity: 0, mode: "both" },
-    { ...DEFAULTS, hidden: [0, 1, 3], selected: 2, face: 3, mode: "outline" },
-  ];
-  for (const view of views) {
-    const query = formatQuery("?a=b%20c&hide=skin&x", view, CLASSES, DEFAULTS, true);
-    assert.ok(query.startsWith("?a=b%20c&x"), query);
-    assert.deepEqual({ ...DEFAULTS, ...parseQuery(query, CLASSES) }, view);
-  }
-  assert.equal(formatQuery("", DEFAULTS, CLASSES, DEFAULTS, false), "");
-});
+const TABLE = JSON.parse(readFileSync(new URL("queries.json", import.meta.url)));
+const NAMED = TABLE.classes.map((name, id) => ({ id, name }));
+
+/** A view of the table, in which classes have names: `shown` is the complement of `hidden`. */
+function viewOf({ hidden, shown, selected, ...rest }) {
+  const view = { ...DEFAULTS, ...rest };
+  const ids = (names) => names.map((name) => TABLE.classes.indexOf(name));
+  if (hidden) view.hidden = ids(hidden);
+  if (shown) view.hidden = NAMED.map(({ id }) => id).filter((id) => !ids(shown).includes(id));
+  if (selected) view.selected = ids([selected])[0];
+  return view;
+}
+
+for (const { query, view } of TABLE.read) {
+  test(`the query "${query}" is read`, () => {
+    assert.deepEqual({ ...DEFAULTS, ...parseQuery(query, NAMED) }, viewOf(view));
+  });
+}
+
+for (const { query, view, touched = false } of TABLE.write) {
+  test(`the query "${query}" is written, and other parameters stay as they are`, () => {
+    const write = (search) => formatQuery(search, viewOf(view), NAMED, DEFAULTS, touched);
+    assert.equal(write("?hide=skin&face=7"), query && `?${query}`);
+    assert.equal(write("?a=b%20c&hide=skin&x"), `?${["a=b%20c&x", query].filter(Boolean).join("&")}`);
+    assert.deepEqual({ ...DEFAULTS, ...parseQuery(query, NAMED) }, viewOf(view));
+  });
+}
 
 test("zooming keeps the point under the pointer and never leaves the picture", () => {
   const zoom = new Zoom();

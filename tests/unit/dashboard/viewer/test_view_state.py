@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
-from bisenet.classes import BY_NAME, NUM_CLASSES
+from bisenet.classes import BY_NAME, CLASSES, NUM_CLASSES
 from bisenet.dashboard.viewer.state import ViewState, read_message, read_view_state, to_message
 
+TABLE = json.loads((Path(__file__).parent / "queries.json").read_text(encoding="utf-8"))
 MESSAGE: dict[str, Any] = {
     "selected": 10,
     "hidden": [17, 0],
@@ -19,41 +25,30 @@ MESSAGE: dict[str, Any] = {
 }
 
 
-def test_readable_query() -> None:
-    query = {"hide": "hair,cloth", "opacity": "60", "mode": "outline", "select": "nose"}
-    view = read_view_state(query)
-    assert view == ViewState(selected=10, hidden=(16, 17), opacity=60, mode="outline", face=None)
+def view_of(
+    hidden: Sequence[str] | None = None,
+    shown: Sequence[str] | None = None,
+    selected: str | None = None,
+    **rest: Any,
+) -> ViewState:
+    """A view of the table, in which classes have names: ``shown`` is the rest of ``hidden``."""
+    view = replace(ViewState(), **rest)
+    if hidden is not None:
+        view = replace(view, hidden=tuple(BY_NAME[name].id for name in hidden))
+    if shown is not None:
+        view = replace(view, hidden=tuple(c.id for c in CLASSES if c.name not in shown))
+    return replace(view, selected=BY_NAME[selected].id) if selected else view
 
 
-def test_empty_query_is_the_default_view() -> None:
-    assert read_view_state({}) == ViewState()
-    assert ViewState().hidden == (0,)
+@pytest.mark.parametrize("row", [*TABLE["read"], *TABLE["write"]], ids=lambda row: row["query"])
+def test_a_query_is_read_as_the_browser_reads_it(row: dict[str, Any]) -> None:
+    """The browser's reading is held to the same table by logic.test.mjs."""
+    query = dict(parse_qsl(row["query"], keep_blank_values=True))
+    assert read_view_state(query) == view_of(**row["view"])
 
 
-@pytest.mark.parametrize(
-    ("query", "hidden"),
-    [
-        ({"hide": "none"}, ()),
-        ({"hide": " hair , tail "}, (17,)),
-        ({"hide": "tail"}, (0,)),
-        ({"hide": ""}, (0,)),
-        ({"show": "none"}, tuple(range(NUM_CLASSES))),
-        ({"show": "nose"}, tuple(i for i in range(NUM_CLASSES) if i != BY_NAME["nose"].id)),
-        ({"hide": "hair", "show": "none"}, tuple(range(NUM_CLASSES))),
-    ],
-)
-def test_hidden_classes(query: dict[str, str], hidden: tuple[int, ...]) -> None:
-    assert read_view_state(query).hidden == hidden
-
-
-@pytest.mark.parametrize("opacity", ["-1", "101", "1e2", "", "٣", "60.5", "0" * 40])
-def test_opacity_out_of_range_is_ignored(opacity: str) -> None:
-    assert read_view_state({"opacity": opacity}).opacity == ViewState().opacity
-
-
-def test_other_nonsense_is_ignored() -> None:
-    assert read_view_state({"mode": "glow", "select": "tail", "face": "0"}) == ViewState()
-    assert read_view_state({"face": "2"}).face == 2
+def test_the_table_names_the_classes() -> None:
+    assert TABLE["classes"] == [c.name for c in CLASSES]
 
 
 def test_visible_is_the_rest() -> None:

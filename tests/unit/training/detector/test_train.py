@@ -51,17 +51,17 @@ def test_some_scenes_show_no_face(maker: SceneMaker) -> None:
     assert 1 <= sum(not targets for targets in found) <= 20
 
 
-@pytest.mark.parametrize(("turn", "side"), [(0.0, 100.0), (70.0, 45.0), (-160.0, 180.0)])
-def test_a_face_stands_where_its_target_says(turn: float, side: float) -> None:
-    """A red dot above the middle of the crop, pasted, lies where the target's turn puts it."""
+@pytest.mark.parametrize(("roll", "side"), [(0.0, 100.0), (70.0, 45.0), (-160.0, 180.0)])
+def test_a_face_stands_where_its_target_says(roll: float, side: float) -> None:
+    """A red dot above the middle of the crop, pasted, lies where the target's roll puts it."""
     piece = np.full((128, 128, 4), 255, np.uint8)
     cv2.circle(piece, (64, 24), 8, (255, 0, 0, 255), -1)
-    target = Target((130.0, 120.0), side, turn)
+    target = Target((130.0, 120.0), side, roll)
     rng = np.random.default_rng(NOT_SLANTED)
     canvas, owner = np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.uint8)
     assert _blend(canvas, owner, piece, _matrix(rng, target, 128), 1)
     ys, xs = np.nonzero((canvas[..., 0] > 200) & (canvas[..., 1] < 60))
-    angle, up = np.deg2rad(turn), 40 / 128 * side
+    angle, up = np.deg2rad(roll), 40 / 128 * side
     wanted = (130 + np.sin(angle) * up, 120 - np.cos(angle) * up)
     assert (xs.mean(), ys.mean()) == pytest.approx(wanted, abs=1.5)
     assert owner[120, 130] == 1
@@ -92,7 +92,7 @@ def test_what_is_wanted_decodes_to_the_targets() -> None:
     for one, target in zip(found, targets, strict=True):
         assert one.centre == pytest.approx(target.centre, abs=0.01)
         assert one.side == pytest.approx(target.side, rel=1e-3)
-        assert one.roll == pytest.approx(target.turn, abs=0.01)
+        assert one.roll == pytest.approx(target.roll, abs=0.01)
 
 
 def test_what_does_not_count_is_neither_right_nor_wrong() -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bisenet.evaluation import masks
-from bisenet.evaluation.label_mapping import of_mapping, of_order
-from bisenet.evaluation.masks import MaskError, mask_ids, split_by_ids, survey, true_classes
-from bisenet.evaluation.pairing import Pair, pair_up
+from bisenet.data import masks
+from bisenet.data.label_mapping import of_mapping, of_order
+from bisenet.data.masks import MaskError, mask_ids, true_classes
+from bisenet.data.pairing import Pair, pair_up
+from bisenet.evaluation.survey import split_by_ids, survey
 from bisenet.images import decode
 
 
@@ -93,10 +94,10 @@ def test_a_survey_can_be_stopped() -> None:
 def test_ids_out_of_range_are_named() -> None:
     files = {"a.jpg": photo(2, 2), "a.png": mask_png([[0, 19], [255, 1]])}
     result = survey([Pair("a", "a.jpg", "a.png")], reader(files))
-    good, bad = split_by_ids(result.checked, of_order("bisenet"))
+    good, bad = split_by_ids(result.checked, of_order("bisenet"), "Choose.")
     assert good == []
     assert bad[0].name == "a.png"
-    assert bad[0].reason.startswith("Ids 19, 255 are no class here.")
+    assert bad[0].reason == "Ids 19, 255 are no class here. Choose."
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16", "I"])
@@ -152,7 +153,7 @@ def test_files_that_show_a_part_each_need_no_order() -> None:
     assert result.counts[2] == result.counts.sum() == 48, "only whole masks tell an order"
     assert not result.named
     assert survey([drawn.pair], reader(files)).named
-    assert split_by_ids([drawn], of_mapping({})) == ([drawn], [])
+    assert split_by_ids([drawn], of_mapping({}), "") == ([drawn], [])
     assert [(p.name, p.reason) for p in result.problems] == [
         ("00002_skin.png", "00002_hair.png: This is not an image that can be read.")
     ]

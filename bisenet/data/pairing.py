@@ -1,4 +1,4 @@
-"""Which photo belongs to which mask, told by their names alone.
+"""Photos paired with masks by their names alone.
 
 Three layouts: folders (``images/`` and ``masks/``, at any depth, the same name in both); one folder
 with ``name.jpg`` beside ``name.png`` or ``name_mask.png``; and CelebAMask-HQ's own release (Lee et
@@ -8,11 +8,11 @@ of those. ``A.jpg`` belongs to ``a.png`` and ``0.jpg`` to ``00000.png`` where no
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal
 
 from bisenet.classes import BY_NAME
@@ -25,6 +25,7 @@ PHOTO_FOLDERS = frozenset(
 MASK_FOLDERS = frozenset(
     ("masks", "mask", "labels", "label", "annotations", "truth", "gt", "celebamask-hq-mask-anno")
 )
+_FOLDERS = PHOTO_FOLDERS | MASK_FOLDERS
 # Only what keeps ids exactly: JPEG and WebP would blur them.
 MASK_EXTENSIONS = ("png", "bmp", "tif", "tiff")
 # Drawn one over the other, so that small parts win over the large ones that they lie on.
@@ -90,7 +91,7 @@ def pair_up(names: Iterable[str]) -> Pairing:
     photos = {one.key for _, one in read if one.role == "photo"}
     for name, one in read:
         # The photo of masks/a_seg.png may be images/a_seg.jpg, and not images/a.jpg.
-        unshortened = str(PurePosixPath(one.key).with_name(PurePosixPath(name).stem))
+        unshortened = posixpath.join(posixpath.dirname(one.key), _stem(name))
         if one.role == "mask" and unshortened in photos:
             one = _Named(name, unshortened, "mask")
         if one.role == "mask" and _suffix(name) not in MASK_EXTENSIONS:
@@ -121,14 +122,13 @@ def pair_up(names: Iterable[str]) -> Pairing:
 
 
 def _read_name(name: str) -> _Named:
-    path = PurePosixPath(name)
-    folders = [part.lower() for part in path.parts[:-1]]
-    rest = [part for part in path.parts[:-1] if part.lower() not in PHOTO_FOLDERS | MASK_FOLDERS]
+    folders = [part for part in posixpath.dirname(name).split("/") if part]
+    rest = [part for part in folders if part.lower() not in _FOLDERS]
     role: Role = "either"
-    for folder in folders:  # the innermost one decides
-        if folder in PHOTO_FOLDERS or folder in MASK_FOLDERS:
+    for folder in map(str.lower, folders):  # the innermost one decides
+        if folder in _FOLDERS:
             role = "mask" if folder in MASK_FOLDERS else "photo"
-    stem = path.stem
+    stem = _stem(name)
     bare = _MASK_ENDING.sub("", stem)
     if role != "photo" and bare != stem and bare:
         role, stem = "mask", bare
@@ -189,7 +189,7 @@ def _take_parts(
     rest: list[list[_Named]] = []
     for group in groups:
         one = group[0]
-        found = _PART.fullmatch(PurePosixPath(one.name).stem)
+        found = _PART.fullmatch(_stem(one.name))
         if found and one.role != "photo" and _suffix(one.name) in MASK_EXTENSIONS:
             folders = one.key.split("/")[:-1]
             face = found["of"]
@@ -235,7 +235,7 @@ def _pairs_of_parts(
 def _in_order(files: Iterable[_Named]) -> tuple[Part, ...]:
     found: dict[str, str] = {}
     for one in files:
-        shown = _PART.fullmatch(PurePosixPath(one.name).stem)
+        shown = _PART.fullmatch(_stem(one.name))
         assert shown is not None
         found.setdefault(shown["part"].lower(), one.name)
     return tuple(Part(BY_NAME[name].id, found[name]) for name in PART_ORDER if name in found)
@@ -269,7 +269,11 @@ def _lossy(name: str) -> str:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower().lstrip(".")
+    return posixpath.splitext(name)[1].lower().lstrip(".")
+
+
+def _stem(name: str) -> str:
+    return posixpath.splitext(posixpath.basename(name))[0]
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

@@ -34,23 +34,31 @@ class Labelling:
         name: for reports.
         lut: ``(256,)`` uint8, class id of each id, ``IGNORE`` for pixels that do not count.
         known: ``(256,)`` bool, ids that may occur.
+        partial: whether ids may be the values of ``bisenet.data.partial_labels``, which stay as
+            they are; boundaries are not scored then.
     """
 
     name: str
     lut: NDArray[np.uint8]
     known: NDArray[np.bool_]
+    partial: bool = False
 
-    def unknown(self, counts: NDArray[np.int64]) -> tuple[int, ...]:
-        """Ids that occur (``(256,)`` pixels of each) and mean nothing here, ascending."""
-        return tuple(int(i) for i in np.flatnonzero((counts > 0) & ~self.known))
+    def unknown(self, counts: NDArray[np.int64]) -> str:
+        """A sentence with the ids that occur (``(256,)`` pixels of each) and are no class here."""
+        ids = np.flatnonzero((counts > 0) & ~self.known)
+        if not len(ids):
+            return ""
+        shown = ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
+        return (
+            f"Id {shown} is no class here." if len(ids) == 1 else f"Ids {shown} are no class here."
+        )
 
 
 def of_order(order: str, partial: bool = False) -> Labelling:
     """The labelling of a known data set.
 
     Args:
-        partial: ids may also be the values of ``bisenet.data.partial_labels``, which stay as they
-            are.
+        partial: as ``Labelling.partial``.
 
     Raises:
         ValueError: the order is not one of ``LABEL_ORDERS``.
@@ -60,7 +68,7 @@ def of_order(order: str, partial: bool = False) -> Labelling:
     if partial:
         values = [*PARTIAL, UNKNOWN]
         lut[values], known[values] = values, True
-    return Labelling(order, lut, known)
+    return Labelling(order, lut, known, partial)
 
 
 def of_mapping(classes: Mapping[int, int | None]) -> Labelling:
@@ -78,7 +86,7 @@ class Guess:
     """The label order that masks seem to have; ``why`` is a sentence for people."""
 
     order: str
-    sure: bool
+    clear: bool
     why: str
 
 

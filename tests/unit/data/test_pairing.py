@@ -4,8 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from bisenet.data.faces import RELEASE_ORDER
-from bisenet.evaluation.pairing import PART_ORDER, Pair, pair_up
+from bisenet.data.pairing import Pair, pair_up
 
 
 def pairs_of(*names: str) -> list[tuple[str, str]]:
@@ -164,10 +163,6 @@ def test_a_photo_whose_name_ends_as_a_part_does_is_a_photo() -> None:
     ]
     assert pairs_of("her_hair.jpg", "her_hair.png") == [("her_hair.jpg", "her_hair.png")]
     assert problems_of("his_nose.png") == {"his_nose.png": "No mask has its name."}
-
-
-def test_parts_are_drawn_as_in_training() -> None:
-    assert PART_ORDER == RELEASE_ORDER
 
 
 def test_a_name_of_thousands_of_digits_is_a_name() -> None:
