@@ -7,12 +7,14 @@ person's own left, which is on the right of the picture.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Group = Literal["background", "face", "hair", "accessories", "clothes"]
+Group = Literal["face", "hair", "accessories", "clothes", "background"]
+# In the order in which people read them.
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class FaceClass:
     def rgb(self) -> tuple[int, int, int]:
         """Colour as three 0..255 integers."""
         return (int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16))
+
+    @property
+    def ink(self) -> str:
+        """Black or white, whichever reads better on the colour; luma after ITU-R BT.601."""
+        red, green, blue = self.rgb
+        return "#111111" if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else "#ffffff"
 
 
 # Chosen to be told apart, also with deutan and protan vision: docs/palette.md, test_palette.py.

@@ -6,9 +6,9 @@ from bisenet.dashboard.batch import page_state, panels, start
 from bisenet.dashboard.session import shell
 
 shell.ensure_frame()
-desk = page_state.current()
-if desk is None:
+page = page_state.current()
+if page is None:
     start.start()
     st.stop()
-panels.progress(desk)
-panels.results(desk)
+panels.progress(page)
+panels.results(page)

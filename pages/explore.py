@@ -9,12 +9,11 @@ from bisenet.dashboard.explore import comparison, export_menu, face_marks
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.strip import gallery_strip
 from bisenet.dashboard.viewer import viewer
-from bisenet.dashboard.widgets import charts, face_choice, tables
-from bisenet.dashboard.widgets.uploads import intake
+from bisenet.dashboard.widgets import charts, face_choice, tables, uploads
 from bisenet.measure import region_detail
 
 shell.ensure_frame()
-intake()
+uploads.draw()
 gallery_strip(shell.gallery())
 
 view = shell.current_view()
@@ -54,4 +53,4 @@ areas, stages = st.columns([3, 2], gap="large")
 areas.plotly_chart(charts.area_chart(measured.regions), key="areas", config=charts.CONFIG)
 stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages", config=charts.CONFIG)
 height, width = parsing.mask.shape
-stages.caption(f"{width} x {height} px, {shell.said_of(parsing)}")
+stages.caption(f"{width} x {height} px, {shell.describe_run(parsing)}")

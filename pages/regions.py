@@ -1,4 +1,4 @@
-"""Regions: one region in the hand, its twin beside it, and the figures of the whole face."""
+"""Regions: one region in detail, its twin beside it, and the figures of the whole face."""
 
 from pathlib import PurePath
 
@@ -16,10 +16,10 @@ shell.ensure_frame()
 view = shell.current_view()
 stem = PurePath(view.name).stem
 
-picture, hand = st.columns([3, 2], gap="large")
+picture, detail = st.columns([3, 2], gap="large")
 with picture:
     looked_at = viewer(view.picture, key="viewer-regions", controls=False)
-with hand:
+with detail:
     view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
     parsing = view.parsing
     class_id = panels.choose(parsing.classes, looked_at.selected)
@@ -30,16 +30,16 @@ st.subheader(region.title)
 entropy = parsing.entropy()
 panels.figures(view.regions, class_id, entropy, parsing.mask == class_id)
 
-colors, sureness, where = st.columns(3, gap="medium")
+colors, confidence, where = st.columns(3, gap="medium")
 color_levels = region_detail.color_histogram(parsing, class_id)
-sure = region_detail.confidence_histogram(parsing, class_id)
+histogram = region_detail.confidence_histogram(parsing, class_id)
 colors.plotly_chart(region_charts.color_chart(color_levels, region), config=charts.CONFIG)
-sureness.plotly_chart(region_charts.confidence_chart(sure, region), config=charts.CONFIG)
+confidence.plotly_chart(region_charts.confidence_chart(histogram, region), config=charts.CONFIG)
 with where:
     panels.heat_map(parsing, class_id, entropy)
 with st.container(horizontal=True):
     downloads.csv("Colour levels, CSV", color_levels, f"{stem}-{region.name}-colours.csv")
-    downloads.csv("Confidence, CSV", sure, f"{stem}-{region.name}-confidence.csv")
+    downloads.csv("Confidence, CSV", histogram, f"{stem}-{region.name}-confidence.csv")
 
 st.subheader("Left and right")
 st.caption("The person's own left and right: the left eye is on the right of the picture.")

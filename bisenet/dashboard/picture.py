@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bisenet.geometry.boxes import Box
 
@@ -14,10 +19,9 @@ class Picture:
 
     Attributes:
         photo: JPEG or PNG, up to 12 megapixels.
-        labels: 8-bit greyscale or palette PNG, ``(H, W)`` class ids, with the photo's aspect; may
-            be smaller than the photo.
+        labels: ``pack`` of ``(H, W)`` class ids with the photo's aspect; may be smaller than it.
         title: the photo's name, for screen readers and above the pictures of a comparison.
-        confidence: 8-bit greyscale PNG, 255 = certain, at any resolution; None leaves it unsaid.
+        confidence: ``pack`` of a plane of any size, 255 = certain; None leaves it unsaid.
         faces: boxes in pixels of ``photo`` by the faces' ids; framed when more than one.
     """
 
@@ -31,3 +35,15 @@ class Picture:
     def nbytes(self) -> int:
         """Bytes of its files."""
         return len(self.photo) + len(self.labels) + len(self.confidence or b"")
+
+
+def pack(plane: NDArray[np.uint8]) -> bytes:
+    """A plane ``(H, W)`` as the viewer's ``unpack`` (js/plane.js) takes it.
+
+    Width and height as two little-endian 32-bit numbers, then a zlib stream of the rows, each as
+    its difference from the row above: smaller than a PNG, made in half its time, and read by the
+    browser without a decoder of our own.
+    """
+    height, width = plane.shape
+    rows = np.diff(plane, axis=0, prepend=np.zeros((1, width), np.uint8))
+    return struct.pack("<II", width, height) + zlib.compress(rows.tobytes())

@@ -2,7 +2,7 @@
 
 Objects as points (Zhou et al., "Objects as Points", 2019): each cell of 8 x 8 pixels says how
 likely an aligned crop is centred in it, and how that crop would lie. It only proposes;
-``bisenet.detection.finder`` has the parsing network verify what it proposes.
+``bisenet.detection.finder`` verifies its proposals with the parser.
 ``bisenet.training.detector.train`` trains it.
 """
 
@@ -109,7 +109,7 @@ def _opened(card: Path) -> Detector:
 
 
 def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The photo with at most ``side`` pixels on its longer side, for the detector.
+    """The photo with at most ``side`` pixels on its longer side, for the coarse pass.
 
     Averaging every pixel of a large photo would cost more than the network does, so of a photo
     more than twice as large only some are, 16 for each that is left.

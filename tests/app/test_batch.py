@@ -44,14 +44,14 @@ def begin(at: AppTest, *files: tuple[str, bytes], framing: str = "whole") -> App
     return at
 
 
-def desk_of(at: AppTest) -> PageState:
-    desk: PageState = at.session_state["batch_desk"]
-    return desk
+def page_of(at: AppTest) -> PageState:
+    page: PageState = at.session_state["batch_page"]
+    return page
 
 
 def finished(at: AppTest) -> AppTest:
-    desk_of(at).job.join(WAIT_S)
-    assert not desk_of(at).job.running
+    page_of(at).job.join(WAIT_S)
+    assert not page_of(at).job.running
     at.run()
     assert not at.exception
     return at
@@ -93,7 +93,7 @@ def test_a_zip_of_faces_gives_a_table(batch: AppTest) -> None:
     at = finished(begin(batch, ("faces.zip", zip_of(files))))
     assert "**9 faces** in 9 photos" in text(at)
     assert faces_shown(at) == 9
-    table = desk_of(at).batch.table()
+    table = page_of(at).batch.table()
     assert set(table["photo"]) == set(files)
     assert {"skin", "nose"} <= set(table["name"])
 
@@ -121,12 +121,12 @@ def test_bad_files_are_listed_and_the_rest_goes_on(
     )
     assert "**1 face** in 1 photo" in text(at)
     (listed,) = (f.value for f in at.dataframe if "Reason" in f.value)
-    told = dict(zip(listed["File"], listed["Reason"], strict=True))
-    assert "not an image" in told["broken.png"]
-    assert "same photo as good.jpg" in told["twice.jpg"]
-    assert told["empty.zip"] == "The zip is empty."
-    assert "leads out" in told["set.zip: ../out.jpg"]
-    assert {"set.zip: inside.zip", "set.zip: notes.txt"} <= set(told)
+    reasons = dict(zip(listed["File"], listed["Reason"], strict=True))
+    assert "not an image" in reasons["broken.png"]
+    assert "same photo as good.jpg" in reasons["twice.jpg"]
+    assert reasons["empty.zip"] == "The zip is empty."
+    assert "leads out" in reasons["set.zip: ../out.jpg"]
+    assert {"set.zip: inside.zip", "set.zip: notes.txt"} <= set(reasons)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_nothing_usable_is_a_sentence_and_nothing_starts(
     batch: AppTest, name: str, data: bytes, why: str
 ) -> None:
     at = begin(batch, (name, data))
-    assert "batch_desk" not in at.session_state
+    assert "batch_page" not in at.session_state
     assert "None of these files can be parsed" in text(at)
     (listed,) = (f.value for f in at.dataframe)
     assert why in listed["Reason"].iloc[0]
@@ -168,7 +168,7 @@ def test_cancelled_in_mid_run_keeps_what_is_done(
 ) -> None:
     at = begin(batch, *photos.items())
     slow.release(3)
-    until(lambda: desk_of(at).batch.snapshot().tried == 3)
+    until(lambda: page_of(at).batch.snapshot().tried == 3)
     at.run()
     assert faces_shown(at) == 3
     at.button(key="batch-stop").click().run()
@@ -183,7 +183,7 @@ def test_it_goes_on_while_its_person_is_on_another_page(
     at = begin(batch, *photos.items())
     at.switch_page("pages/timing.py").run()
     slow.release(20)
-    until(lambda: not desk_of(at).job.running)
+    until(lambda: not page_of(at).job.running)
     at.switch_page("pages/batch.py").run()
     assert "**10 faces** in 10 photos" in text(at)
     assert faces_shown(at) == 10
@@ -207,14 +207,14 @@ def test_a_photo_opens_in_explore_and_a_new_batch_lets_go(
     batch: AppTest, photos: dict[str, bytes]
 ) -> None:
     at = finished(begin(batch, *photos.items()))
-    old = desk_of(at)
+    old = page_of(at)
     at.session_state[page_state._WANTED] = "4.jpg"
     at.run()
     assert [photo.name for photo in at.session_state["gallery"].photos] == ["4.jpg"]
     assert at.session_state["gallery"].current.data == photos["4.jpg"]
     at.switch_page("pages/batch.py").run()
     at.button(key="batch-new").click().run()
-    assert "batch_desk" not in at.session_state
+    assert "batch_page" not in at.session_state
     assert old.batch.snapshot().kept == ()
     assert old.batch.table().empty
     assert not at.file_uploader[0].value

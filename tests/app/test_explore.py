@@ -50,8 +50,8 @@ def test_an_upload_is_shown_and_parsed_once(
 def test_whoever_waits_sees_the_place_until_the_turn_comes(
     app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, others, said = process_queue(), ExitStack(), list[str]()
-    others.enter_context(gate.admit(places=gate.max_running))
+    queue, others, said = process_queue(), ExitStack(), list[str]()
+    others.enter_context(queue.admit(places=queue.max_running))
     info = DeltaGenerator.info
 
     def heard(self: DeltaGenerator, body: str, **options: object) -> DeltaGenerator:
@@ -70,9 +70,9 @@ def test_whoever_waits_sees_the_place_until_the_turn_comes(
 def test_a_full_queue_is_a_sentence_and_another_try(
     app: AppTest, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = process_queue()
-    monkeypatch.setattr(gate, "max_waiting", 0)
-    with gate.admit(places=gate.max_running):
+    queue = process_queue()
+    monkeypatch.setattr(queue, "max_waiting", 0)
+    with queue.admit(places=queue.max_running):
         app.file_uploader[0].set_value(("grey.png", grey_png, "image/png")).run()
     assert "Try again in a moment" in app.warning[0].value
     (again,) = [button for button in app.button if button.label == "Try again"]

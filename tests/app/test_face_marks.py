@@ -25,8 +25,8 @@ def script() -> None:
     face_marks.offers(view.parsing)
 
 
-def wish(app: AppTest) -> FaceRequest:
-    found: FaceRequest = app.session_state["gallery"].wish("sample")
+def request_of(app: AppTest) -> FaceRequest:
+    found: FaceRequest = app.session_state["gallery"].face_request("sample")
     return found
 
 
@@ -39,25 +39,27 @@ def test_marking_dismissing_and_finding_again() -> None:
     first, second = (100.0, 100.0, 300.0, 300.0), (400.0, 100.0, 500.0, 200.0)
     assert "Find faces again" not in [b.label for b in app.button]
     press(app, "new")
-    assert wish(app).boxes == (first, second, (20.0, 20.0, 40.0, 40.0))
+    assert request_of(app).boxes == (first, second, (20.0, 20.0, 40.0, 40.0))
     press(app, "again")
-    assert wish(app).boxes == (second, (104.0, 104.0, 300.0, 300.0)), "a correction, not a third"
+    assert request_of(app).boxes == (second, (104.0, 104.0, 300.0, 300.0)), (
+        "a correction, not a third"
+    )
     press(app, "not 1")
-    assert wish(app).boxes == (second,)
+    assert request_of(app).boxes == (second,)
     press(app, "Find faces again")
-    assert wish(app) == FaceRequest()
+    assert request_of(app) == FaceRequest()
 
 
 def test_the_limit_can_be_raised() -> None:
     app = AppTest.from_function(script, default_timeout=60).run()
     press(app, "Parse up to 100 faces")
-    assert wish(app) == FaceRequest(max_faces=100)
+    assert request_of(app) == FaceRequest(max_faces=100)
     press(app, "Parse up to 254 faces")
     assert not [b for b in app.button if b.label.startswith("Parse up to")]
 
 
 def test_faces_boxed_in_the_sample_are_this_sessions_own(app: AppTest) -> None:
-    app.session_state["gallery"].set_wish("sample", FaceRequest(boxes=()))
+    app.session_state["gallery"].request_faces("sample", FaceRequest(boxes=()))
     app.run()
     assert not app.error
     assert "No face was found" in app.info[0].value

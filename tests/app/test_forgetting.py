@@ -38,7 +38,7 @@ def test_photos_batch_and_evaluation_are_gone_at_once(
     app.file_uploader[0].set_value(("face.jpg", out.getvalue(), "image/jpeg")).run()
     assert len(resources.view_store()) == views + 1
     batch = begin(app.switch_page("pages/batch.py").run(), ("face.png", png_of(small)))
-    assert isinstance(finished(batch).session_state["batch_desk"].batch, Batch)
+    assert isinstance(finished(batch).session_state["batch_page"].batch, Batch)
     page = app.switch_page("pages/evaluate.py").run()
     mask = png_of(Image.new("L", small.size, 1))
     bring(page, zipped({"images/a.png": png_of(small), "masks/a.png": mask}))

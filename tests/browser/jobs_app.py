@@ -10,17 +10,17 @@ from bisenet.dashboard.session import jobs
 
 jobs.RESUMABLE_SECONDS = 1.0
 jobs.LOOK_SECONDS = 0.2
-told = Path(os.environ["JOBS_APP_FOLDER"])
+marks = Path(os.environ["JOBS_APP_FOLDER"])
 name = st.query_params.get("name", "nobody")
 
 
 def work(progress: jobs.Progress, stop: jobs.Stop) -> None:
-    (told / f"{name} began").touch()
+    (marks / f"{name} began").touch()
     while not stop():
-        with (told / f"{name} works").open("ab") as beats:
+        with (marks / f"{name} works").open("ab") as beats:
             beats.write(b".")
         time.sleep(0.05)
-    (told / f"{name} ended").touch()
+    (marks / f"{name} ended").touch()
 
 
 if "job" not in st.session_state:

@@ -152,7 +152,7 @@ def test_desktop_has_the_panel_beside_the_picture(view: ViewerPage) -> None:
 
 def test_space_is_reserved_while_loading(view: ViewerPage, new_page: NewPage) -> None:
     page = new_page()
-    page.route("**/media/**", lambda route: None if ".png" in route.request.url else route.abort())
+    page.route("**/media/**", lambda route: None if ".bin" in route.request.url else route.abort())
     waiting = ViewerPage(page, view.base)
     page.goto(f"{view.base}/?size=800x600")
     page.get_by_text("Loading the picture").wait_for()

@@ -21,9 +21,9 @@ def view(app_server: AppServer, page: Page) -> ViewerPage:
     return ViewerPage(page, app_server(APP))
 
 
-def told(view: ViewerPage, what: str) -> list[float]:
+def message(view: ViewerPage, what: str) -> list[float]:
     """The numbers of the message that the server got."""
-    text = view.page.get_by_text(re.compile(rf"told=\['{what}'")).inner_text()
+    text = view.page.get_by_text(re.compile(rf"message=\['{what}'")).inner_text()
     return [float(number) for number in re.findall(r"[\d.]+", text.partition(",")[2])]
 
 
@@ -45,7 +45,7 @@ def test_a_drag_marks_a_face_in_photo_pixels(view: ViewerPage) -> None:
     assert mark.get_attribute("aria-pressed") == "true", "a slip of the hand is no rectangle"
     assert view.runs == 1
     drag(view, (0.75, 0.8), (0.25, 0.4))
-    assert told(view, "box") == pytest.approx([160, 192, 480, 384], abs=2)
+    assert message(view, "box") == pytest.approx([160, 192, 480, 384], abs=2)
     view.button("Face 3 of 3").wait_for()
     view.wait_for_server("runs=2")  # told below the viewer, so later than its buttons
     view.settle()
@@ -71,7 +71,7 @@ def test_marking_works_zoomed_and_escape_cancels(view: ViewerPage) -> None:
     view.button("Mark a face").click()
     drag(view, (0.25, 0.25), (0.75, 0.75))
     # 225 %: half of the stage is 640 / 2.25 / 2 pixels of the photo.
-    assert told(view, "box") == pytest.approx([248.9, 186.7, 391.1, 293.3], abs=2)
+    assert message(view, "box") == pytest.approx([248.9, 186.7, 391.1, 293.3], abs=2)
     assert view.zoom == "225 %", "the drag has not panned"
 
 
@@ -81,13 +81,13 @@ def test_the_keys_mark_a_face(view: ViewerPage) -> None:
     for key in ("Enter", "ArrowLeft", "Shift+ArrowDown", "Enter"):
         view.page.keyboard.press(key)
     # A square of 0.4 of the height in the middle, one step to the left, one step taller.
-    assert told(view, "box") == pytest.approx([211.2, 144, 403.2, 345.6], abs=2)
+    assert message(view, "box") == pytest.approx([211.2, 144, 403.2, 345.6], abs=2)
 
 
 def test_a_face_is_dismissed_with_one_message(view: ViewerPage) -> None:
     view.open("?faces=1&marks=1")
     view.button("Dismiss face 1").click()
-    assert told(view, "dismiss") == [1]
+    assert message(view, "dismiss") == [1]
     view.button("Face 2 of 1").wait_for()  # the small app does not number them anew
     view.wait_for_server("runs=2")
     view.settle()

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.dashboard.picture import Picture
+from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.viewer import current_view, select_face, select_region, viewer
 from bisenet.geometry.boxes import Box
 
@@ -28,7 +28,7 @@ def ellipse(
 
 @st.cache_data
 def synthetic(width: int, height: int, hat: bool = False) -> tuple[bytes, bytes, bytes]:
-    """Photo JPEG, label PNG and confidence PNG of a drawn face."""
+    """Photo (JPEG), labels and confidence (packed) of a drawn face."""
     labels = np.zeros((height, width), np.uint8)
     parts = [
         (17, 0.50, 0.42, 0.33, 0.36),
@@ -53,12 +53,9 @@ def synthetic(width: int, height: int, hat: bool = False) -> tuple[bytes, bytes,
     photo[labels == 17] = (70, 48, 36)
     sure = np.full((height // 4, width // 4), 242, np.uint8)
 
-    def encode(array: NDArray[np.uint8], kind: str) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(array).save(buffer, kind)
-        return buffer.getvalue()
-
-    return encode(photo, "JPEG"), encode(labels, "PNG"), encode(sure, "PNG")
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "JPEG")
+    return buffer.getvalue(), pack(labels), pack(sure)
 
 
 def explore() -> None:
@@ -72,11 +69,11 @@ def explore() -> None:
 
     def mark(box: Box) -> None:
         st.session_state["faces"] = {**faces, len(faces) + 1: box}
-        st.session_state["told"] = ["box", *box]
+        st.session_state["message"] = ["box", *box]
 
     def dismiss(face_id: int) -> None:
         st.session_state["faces"] = {i: box for i, box in faces.items() if i != face_id}
-        st.session_state["told"] = ["dismiss", face_id]
+        st.session_state["message"] = ["dismiss", face_id]
 
     marks = "marks" in st.query_params
     if "broken" in st.query_params:
@@ -98,7 +95,7 @@ def explore() -> None:
         on_box=mark if marks else None,
         on_dismiss=dismiss if marks else None,
     )
-    st.text(f"told={st.session_state.get('told')}")
+    st.text(f"message={st.session_state.get('message')}")
     show(view)
 
 

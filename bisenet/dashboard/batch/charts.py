@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from bisenet.batch.outliers import Measure
 from bisenet.classes import CLASSES
+from bisenet.dashboard.widgets.charts import finish
 
 _ROW_PX = 34
 _FRAME_PX = 110
@@ -49,18 +50,14 @@ def distributions(wide: pd.DataFrame, measure: Measure, logarithmic: bool) -> go
         else:
             points = "outliers" if many else "all"
             figure.add_box(**common, boxpoints=points, jitter=0.4, pointpos=0)
-    figure.update_layout(
-        title={"text": f"{measure.title} by region, {len(wide):,} faces"},
-        height=_FRAME_PX + _ROW_PX * max(len(wide.columns), 3),
-        margin={"l": 8, "r": 16, "t": 44, "b": 40},
-        xaxis={
-            "title": f"{measure.title.lower()}, {measure.unit}",
-            **({"type": "log", "dtick": 1} if logarithmic else {"rangemode": "tozero"}),
-        },
-        yaxis={"automargin": True},
-        showlegend=False,
+    figure.update_xaxes({"type": "log", "dtick": 1} if logarithmic else {"rangemode": "tozero"})
+    return finish(
+        figure,
+        f"{measure.title} by region, {len(wide):,} faces",
+        f"{measure.title.lower()}, {measure.unit}",
+        None,
+        _FRAME_PX + _ROW_PX * max(len(wide.columns), 3),
     )
-    return figure
 
 
 def scatter(points: pd.DataFrame, x: tuple[Measure, int], y: tuple[Measure, int]) -> go.Figure:
@@ -87,15 +84,7 @@ def scatter(points: pd.DataFrame, x: tuple[Measure, int], y: tuple[Measure, int]
         )
     )
     title = f"{CLASSES[y[1]].title} against {CLASSES[x[1]].title.lower()}"
-    figure.update_layout(
-        title={"text": title},
-        height=460,
-        margin={"l": 8, "r": 16, "t": 44, "b": 40},
-        xaxis={"title": f"{_name(x)}, {x[0].unit}"},
-        yaxis={"title": f"{_name(y)}, {y[0].unit}"},
-        showlegend=False,
-    )
-    return figure
+    return finish(figure, title, f"{_name(x)}, {x[0].unit}", f"{_name(y)}, {y[0].unit}", 460)
 
 
 def _name(one: tuple[Measure, int]) -> str:

@@ -19,8 +19,8 @@ from bisenet.parse_queue import background
 from bisenet.parser import FramingName
 from bisenet.runtime.admission import QueueFull
 
-_DESK = "batch_desk"
-_ROUND = "batch_round"
+_PAGE = "batch_page"
+_UPLOAD = "batch-upload"
 _REFUSED = "batch_refused"
 _PROBLEM = "batch_problem"
 _WANTED = "batch_wanted"
@@ -38,13 +38,13 @@ class PageState:
 
 def current() -> PageState | None:
     """This session's batch, or None."""
-    desk: PageState | None = st.session_state.get(_DESK)
-    return desk
+    page: PageState | None = st.session_state.get(_PAGE)
+    return page
 
 
 def upload_key() -> str:
-    """The upload box's key: a new one empties it."""
-    return f"batch-upload-{st.session_state.get(_ROUND, 0)}"
+    """The upload box's key."""
+    return upload_store.box_key(_UPLOAD)
 
 
 def refused() -> tuple[SkippedFile, ...]:
@@ -59,39 +59,38 @@ def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
     Raises:
         EngineError, WeightsError: the network cannot be opened.
     """
-    intake = from_files((file.name, file) for file in files)
-    st.session_state[_REFUSED] = () if intake.sources else intake.refused
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-    if intake.sources:
-        _start(intake, framing)
+    uploads = from_files((file.name, file) for file in files)
+    st.session_state[_REFUSED] = () if uploads.sources else uploads.refused
+    upload_store.empty_box(_UPLOAD)
+    if uploads.sources:
+        _start(uploads, framing)
     upload_store.forget(files)
 
 
 def clear() -> None:
     """Stop the batch and let go of it."""
-    desk: PageState | None = st.session_state.pop(_DESK, None)
-    if desk is not None:
-        desk.job.cancel()
-        desk.batch.release()
-        desk.forget()
-    st.session_state.pop(_REFUSED, None)
-    st.session_state.pop(_PROBLEM, None)
-    st.session_state.pop(_WANTED, None)
+    page: PageState | None = st.session_state.pop(_PAGE, None)
+    if page is not None:
+        page.job.cancel()
+        page.batch.release()
+        page.forget()
+    for key in (_REFUSED, _PROBLEM, _WANTED):
+        st.session_state.pop(key, None)
 
 
 def forget() -> None:
     """As ``clear``, and empty the upload box: files may lie there that no batch has begun with."""
     clear()
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    upload_store.empty_box(_UPLOAD)
 
 
 def open_in_explore(name: str) -> None:
     """Put a photo of the batch into the gallery and go there; a sentence where that cannot be."""
-    desk = current()
-    if desk is None:
+    page = current()
+    if page is None:
         return
     try:
-        data, mark = desk.batch.read(name), shell.session_mark()
+        data, mark = page.batch.read(name), shell.session_mark()
         shell.gallery().add(StoredPhoto.from_bytes(data, display_name(name), session=mark))
     except (ImageError, ArchiveError, QueueFull) as error:
         st.session_state[_PROBLEM] = str(error)
@@ -104,7 +103,7 @@ def want(name: str) -> None:
     st.session_state[_WANTED] = name
 
 
-def follow_wish() -> None:
+def open_wanted() -> None:
     """Open what a callback asked for."""
     name: str | None = st.session_state.pop(_WANTED, None)
     if name is not None:
@@ -117,13 +116,13 @@ def take_problem() -> str:
     return problem
 
 
-def _start(intake: Intake, framing: FramingName) -> None:
+def _start(uploads: Intake, framing: FramingName) -> None:
     clear()
     weights = shell.current_weights()
     parser = resources.get_parser(weights)
     parse = background(parser, framing, shell.session_mark(), lambda: batch.stopping)
-    batch = Batch(intake, parse)
+    batch = Batch(uploads, parse)
     job = Job(batch.run, name="batch")
-    desk = PageState(batch, job, weights, at_session_end(batch.release))
-    st.session_state[_DESK] = desk
+    page = PageState(batch, job, weights, at_session_end(batch.release))
+    st.session_state[_PAGE] = page
     job.start()

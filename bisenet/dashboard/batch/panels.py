@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from bisenet.batch import downloads as bundle
@@ -12,19 +14,19 @@ from bisenet.dashboard.batch.page_state import PageState
 from bisenet.dashboard.widgets import downloads
 from bisenet.runtime.timing import duration
 
-_LOOK_SECONDS = 1.0
+_PROGRESS_SECONDS = 1.0
 # Tables of many faces take a while to draw: they come less often.
-_FRESH_SECONDS = 4.0
+_RESULTS_SECONDS = 4.0
 
 
-def progress(desk: PageState) -> None:
+def progress(page: PageState) -> None:
     """A bar with rate, time left and the button that stops, while it runs; then a summary."""
-    if desk.job.running:
-        st.fragment(_progress, run_every=_LOOK_SECONDS)(desk)
+    if page.job.running:
+        st.fragment(_progress, run_every=_PROGRESS_SECONDS)(page)
         return
-    state = desk.batch.snapshot()
+    state = page.batch.snapshot()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(_summary(desk, state), width="stretch")
+        st.markdown(_summary(page, state), width="stretch")
         st.button(
             "New batch",
             icon=":material/add:",
@@ -32,21 +34,21 @@ def progress(desk: PageState) -> None:
             key="batch-new",
             help="Lets go of this one: download what you need first.",
         )
-    if desk.job.problem and desk.job.problem != "Stopped.":
-        st.error(desk.job.problem, icon=":material/error:")
+    if page.job.problem and page.job.problem != "Stopped.":
+        st.error(page.job.problem, icon=":material/error:")
 
 
-def results(desk: PageState) -> None:
+def results(page: PageState) -> None:
     """Results, fresh every few seconds while it runs."""
-    fresh = _FRESH_SECONDS if desk.job.running else None
-    st.fragment(_results, run_every=fresh)(desk)
+    fresh = _RESULTS_SECONDS if page.job.running else None
+    st.fragment(_results, run_every=fresh)(page)
 
 
-def _progress(desk: PageState) -> None:
-    if not desk.job.running:
+def _progress(page: PageState) -> None:
+    if not page.job.running:
         st.rerun()
-    desk.job.look()
-    state = desk.batch.snapshot()
+    page.job.look()
+    state = page.batch.snapshot()
     share = state.tried / state.total if state.total else 1.0
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(share, _words(state))
@@ -54,51 +56,47 @@ def _progress(desk: PageState) -> None:
             "Stop",
             icon=":material/stop:",
             key="batch-stop",
-            on_click=desk.job.cancel,
+            on_click=page.job.cancel,
             help="What is done is kept.",
         )
 
 
-def _results(desk: PageState) -> None:
-    page_state.follow_wish()
+def _results(page: PageState) -> None:
+    page_state.open_wanted()
     problem = page_state.take_problem()
     if problem:
         st.error(problem, icon=":material/broken_image:")
-    state = desk.batch.snapshot()
+    state = page.batch.snapshot()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = batch_results.choose_measure()
-        _downloads(desk, state)
+        _downloads(page, state)
     if state.masks_left_out:
         st.caption(
             f"The masks of {state.masks_left_out:,} photos were too many to keep. For all of them: "
             "`python -m bisenet parse`"
         )
-    batch_results.results(state, desk.batch.table(), measure)
+    batch_results.results(state, page.batch.table(), measure)
 
 
-def _downloads(desk: PageState, state: Snapshot) -> None:
+def _downloads(page: PageState, state: Snapshot) -> None:
     """Files are made on the click: of what is there at that moment."""
-    batch = desk.batch
+    batch = page.batch
 
     def masks() -> bytes:
         kept = [(p.name, p.mask_png) for p in batch.snapshot().kept if p.mask_png]
         return bundle.masks_zip(kept)
 
-    none = not state.kept
-    downloads.button(
-        "Table, CSV",
-        lambda: bundle.table_csv(batch.table()),
-        "regions.csv",
-        "A row a photo, face and region.",
-        disabled=none,
-    )
-    downloads.button(
-        "Table, Parquet",
-        lambda: bundle.table_parquet(batch.table()),
-        "regions.parquet",
-        "A row a photo, face and region, with its types.",
-        disabled=none,
-    )
+    for kind, write, hint in (
+        ("CSV", bundle.table_csv, "A row a photo, face and region."),
+        ("Parquet", bundle.table_parquet, "A row a photo, face and region, with its types."),
+    ):
+        downloads.button(
+            f"Table, {kind}",
+            partial(lambda write: write(batch.table()), write),
+            f"regions.{kind.lower()}",
+            hint,
+            disabled=not state.kept,
+        )
     downloads.button(
         "Masks, ZIP",
         masks,
@@ -119,10 +117,10 @@ def _words(state: Snapshot) -> str:
     return ", ".join(words)
 
 
-def _summary(desk: PageState, state: Snapshot) -> str:
+def _summary(page: PageState, state: Snapshot) -> str:
     faces = f"**{state.faces:,} {'face' if state.faces == 1 else 'faces'}**"
     photos = f"{len(state.kept):,} {'photo' if len(state.kept) == 1 else 'photos'}"
-    took = f"in {duration(desk.job.elapsed)}, weights {desk.weights}"
+    took = f"in {duration(page.job.elapsed)}, weights {page.weights}"
     if state.tried < state.total:
         return f"Stopped after {state.tried:,} of {state.total:,}: {faces} in {photos}, {took}."
     return f"{faces} in {photos}, {took}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +14,7 @@ from bisenet.batch.outliers import MEASURES, OUTLYING, Measure, by_face, outlier
 from bisenet.batch.runner import Snapshot
 from bisenet.classes import BY_NAME, CLASSES
 from bisenet.dashboard.batch import charts, page_state
-from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets import downloads, tabs
 from bisenet.dashboard.widgets.charts import CONFIG
 from bisenet.images.archives import SkippedFile
 
@@ -52,21 +53,15 @@ def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
     previews = {(p.name, one.face): one for p in state.kept for one in p.previews}
     wide = by_face(table, measure)
     shown = Results(measure, wide, outliers(wide), previews)
-    faces, spread, pairs, pictures = st.tabs(
-        ["Table", "Distributions", "Scatter", "Thumbnails"], key="batch-tab", on_change="rerun"
+    tabs.draw(
+        {
+            "Table": partial(_table, shown),
+            "Distributions": partial(_spread, shown),
+            "Scatter": partial(_scatter, shown, table),
+            "Thumbnails": partial(_thumbnails, shown),
+        },
+        key="batch-tab",
     )
-    with faces:
-        if faces.open:
-            _table(shown)
-    with spread:
-        if spread.open:
-            _spread(shown)
-    with pairs:
-        if pairs.open:
-            _scatter(shown, table)
-    with pictures:
-        if pictures.open:
-            _thumbnails(shown)
     _others(state)
 
 

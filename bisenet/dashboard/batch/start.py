@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from bisenet.dashboard.batch import page_state, results
-from bisenet.dashboard.session import upload_store
+from bisenet.dashboard.session import shell, upload_store
 from bisenet.dashboard.widgets import framing_choice
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
 from bisenet.engines import EngineError
@@ -43,11 +43,8 @@ def start() -> None:
     ):
         try:
             page_state.begin(files, framing)
-        except WeightsError as error:
-            st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
-            return
-        except EngineError as error:
-            st.error(str(error), icon=":material/error:")
+        except (WeightsError, EngineError) as error:
+            shell.say(error)
             return
         st.rerun()
     _refused(page_state.refused())

@@ -16,7 +16,7 @@ from bisenet import parse_queue
 from bisenet.classes import CLASSES
 from bisenet.dashboard.evaluate import page_state
 from bisenet.dashboard.evaluate.page_state import Run
-from bisenet.dashboard.picture import Picture
+from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.session import script_runs, shell
 from bisenet.dashboard.session.gallery import View, display_size, make_view
 from bisenet.dashboard.viewer import viewer
@@ -160,7 +160,7 @@ def _side_by_side(
     viewer(
         Picture(
             view.picture.photo,
-            encode.indexed_png(_displayed(without_ignored(truth), view)),
+            pack(_displayed(without_ignored(truth), view)),
             "Truth",
         ),
         replace(view.picture, title=f"Prediction{letter}"),

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.dashboard.picture import Picture
-from bisenet.dashboard.session import shell
+from bisenet.dashboard.session import resources, shell
 from bisenet.dashboard.session.gallery import View
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.pictures import fitted
@@ -24,7 +24,7 @@ def choose(view: View) -> View | None:
     """The view to compare with, or None; offers the other photos and the other weights."""
     gallery, current = shell.gallery(), shell.current_weights()
     looked_at = shell.current_id()
-    names = {photo.id: photo.name for photo in gallery.photos} | {shell.SAMPLE: "the sample"}
+    names = {photo.id: photo.name for photo in gallery.photos} | {resources.SAMPLE: "the sample"}
     options: dict[tuple[str, str], str] = {_NOTHING: "Nothing"}
     options |= {(i, current): name for i, name in names.items() if i != looked_at}
     options |= {

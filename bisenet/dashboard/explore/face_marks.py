@@ -56,29 +56,29 @@ def dismiss(shown: Shown, face_id: int) -> None:
 def offers(parsing: Parsing) -> None:
     """Buttons that undo what was boxed or dismissed, and that raise the limit of faces."""
     photo_id = shell.current_id()
-    wish = shell.gallery().wish(photo_id)
-    limit = next((n for n in LIMITS if n > wish.max_faces), None)
+    request = shell.gallery().face_request(photo_id)
+    limit = next((n for n in LIMITS if n > request.max_faces), None)
     if parsing.left_out and limit:
         st.button(
             f"Parse up to {limit} faces",
             icon=":material/groups:",
             key="more_faces",
-            on_click=shell.gallery().set_wish,
-            args=(photo_id, replace(wish, max_faces=limit)),
+            on_click=shell.gallery().request_faces,
+            args=(photo_id, replace(request, max_faces=limit)),
         )
-    if wish.boxes is not None:
+    if request.boxes is not None:
         st.button(
             "Find faces again",
             icon=":material/restart_alt:",
             type="tertiary",
             key="find_faces_again",
             help="Forgets the faces that were marked and dismissed by hand in this photo.",
-            on_click=shell.gallery().set_wish,
-            args=(photo_id, replace(wish, boxes=None)),
+            on_click=shell.gallery().request_faces,
+            args=(photo_id, replace(request, boxes=None)),
         )
 
 
 def _ask(boxes: tuple[Box, ...]) -> None:
     photo_id = shell.current_id()
-    limit = max(shell.gallery().wish(photo_id).max_faces, len(boxes))
-    shell.gallery().set_wish(photo_id, FaceRequest(boxes, min(limit, LIMITS[-1])))
+    limit = max(shell.gallery().face_request(photo_id).max_faces, len(boxes))
+    shell.gallery().request_faces(photo_id, FaceRequest(boxes, min(limit, LIMITS[-1])))

@@ -7,52 +7,41 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from bisenet.classes import CLASSES, FaceClass
+from bisenet.classes import BACKGROUND, CLASSES, GROUPS, FaceClass
+from bisenet.dashboard.widgets.charts import finish
 
-_GROUPS = {"face": "Face", "hair": "Hair", "accessories": "Accessories", "clothes": "Clothes"}
+_GROUP_FILL, _GROUP_INK = "rgba(128,128,128,0.18)", "#8b95a1"
 # Channel colours that read on white and on near-black.
 _CHANNELS = {"red": (229, 72, 77), "green": (47, 158, 68), "blue": (59, 130, 246)}
 
 
 def group_treemap(regions: pd.DataFrame) -> go.Figure:
     """Area of every region by group, in the class colours; background is left out."""
-    rows = [
-        (CLASSES[i], int(area))
+    areas = {
+        CLASSES[i]: int(area)
         for i, area in zip(regions["class_id"], regions["area_px"], strict=True)
-        if CLASSES[i].group in _GROUPS
-    ]
-    totals = {
-        group: sum(area for c, area in rows if c.group == group)
-        for group in _GROUPS
-        if any(c.group == group for c, _ in rows)
+        if i != BACKGROUND
     }
-    # A group of one region is that region: a box in a box of the same size says nothing.
-    alone = {g for g in totals if sum(c.group == g for c, _ in rows) == 1}
+    # Groups have hardly a colour of their own, so theirs is a grey that reads on both themes.
+    boxes = []
+    for group in GROUPS:
+        members = [c for c in areas if c.group == group]
+        # A group of one region is that region: a box in a box of the same size says nothing.
+        parent = group if len(members) > 1 else ""
+        if parent:
+            total = sum(areas[c] for c in members)
+            boxes.append((group, group.capitalize(), "", total, _GROUP_FILL, _GROUP_INK))
+        boxes += [(c.name, c.title, parent, areas[c], c.color, c.ink) for c in members]
+    ids, labels, parents, values, colors, inks = zip(*boxes, strict=True)
     figure = go.Figure(
         go.Treemap(
-            ids=[*(g for g in totals if g not in alone), *(c.name for c, _ in rows)],
-            labels=[*(_GROUPS[g] for g in totals if g not in alone), *(c.title for c, _ in rows)],
-            parents=[
-                *("" for g in totals if g not in alone),
-                *("" if c.group in alone else c.group for c, _ in rows),
-            ],
-            values=[*(totals[g] for g in totals if g not in alone), *(a for _, a in rows)],
+            ids=ids,
+            labels=labels,
+            parents=parents,
+            values=values,
             branchvalues="total",
-            marker={
-                "colors": [
-                    *("rgba(128,128,128,0.18)" for g in totals if g not in alone),
-                    *(c.color for c, _ in rows),
-                ],
-                "cornerradius": 6,
-            },
-            # Groups have hardly a colour of their own, so theirs is a grey that reads on both
-            # themes; a region's is black or white, whichever is farther from its colour.
-            textfont={
-                "color": [
-                    *("#8b95a1" for g in totals if g not in alone),
-                    *("#111111" if _is_light(c) else "#ffffff" for c, _ in rows),
-                ]
-            },
+            marker={"colors": colors, "cornerradius": 6},
+            textfont={"color": inks},
             texttemplate="%{label}<br>%{percentRoot:.1%}",
             hovertemplate="%{label}: %{value:,} px<br>%{percentRoot:.2%} of the person"
             "<extra></extra>",
@@ -66,11 +55,6 @@ def group_treemap(regions: pd.DataFrame) -> go.Figure:
         margin={"l": 4, "r": 4, "t": 44, "b": 4},
     )
     return figure
-
-
-def _is_light(face_class: FaceClass) -> bool:
-    red, green, blue = face_class.rgb
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 150
 
 
 def color_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figure:
@@ -90,7 +74,11 @@ def color_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figure:
             for channel, rgb in _CHANNELS.items()
         ]
     )
-    return _small(figure, f"Colours of {face_class.title.lower()}", "level, 0 to 255", legend=True)
+    title = f"Colours of {face_class.title.lower()}"
+    _share_of_pixels(figure, title, "level, 0 to 255")
+    return figure.update_layout(
+        showlegend=True, legend={"y": 0.98, "yanchor": "top", "x": 1.0, "xanchor": "right"}
+    )
 
 
 def confidence_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figure:
@@ -103,10 +91,9 @@ def confidence_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figur
             hovertemplate="%{x:.0f} % sure: %{y:.1f} % of the pixels<extra></extra>",
         )
     )
-    figure.update_layout(bargap=0.08)
-    return _small(
-        figure, f"Confidence within {face_class.title.lower()}", "probability of the class, %"
-    )
+    title = f"Confidence within {face_class.title.lower()}"
+    _share_of_pixels(figure, title, "probability of the class, %")
+    return figure.update_layout(bargap=0.08)
 
 
 def heat_chart(values: NDArray[np.float32], title: str, unit: str, top: float) -> go.Figure:
@@ -129,14 +116,6 @@ def heat_chart(values: NDArray[np.float32], title: str, unit: str, top: float) -
     return figure
 
 
-def _small(figure: go.Figure, title: str, x_title: str, legend: bool = False) -> go.Figure:
-    figure.update_layout(
-        title={"text": title},
-        height=280,
-        margin={"l": 8, "r": 8, "t": 44, "b": 40},
-        xaxis={"title": x_title},
-        yaxis={"title": "share of pixels, %", "rangemode": "tozero"},
-        showlegend=legend,
-        legend={"orientation": "h", "y": 0.98, "yanchor": "top", "x": 1.0, "xanchor": "right"},
-    )
-    return figure
+def _share_of_pixels(figure: go.Figure, title: str, x_title: str) -> None:
+    finish(figure, title, x_title, "share of pixels, %", 280)
+    figure.update_yaxes(rangemode="tozero")

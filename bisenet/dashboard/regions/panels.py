@@ -102,8 +102,7 @@ def figures(
         ),
     ]
     with st.container(horizontal=True, gap="medium"):
-        for label, value, hint in values:
-            st.metric(label, value, help=hint, width="content", border=False)
+        _metrics(values)
         with st.container(width="content", gap="xxsmall"):
             st.caption("Mean colour")
             st.markdown(f"![mean colour]({swatch(row['mean_color'])}) `{row['mean_color']}`")
@@ -112,13 +111,12 @@ def figures(
 def heat_map(parsing: Parsing, class_id: int, entropy: NDArray[np.float32]) -> None:
     """Where the network is sure within a region: its confidence, or its entropy."""
     region = parsing.mask == class_id
-    by_entropy = st.toggle("Show entropy instead of confidence", key="by_entropy")
-    plane, unit, top = (entropy, "bits", 2.0) if by_entropy else (parsing.confidence, "", 1.0)
-    title = "Entropy" if by_entropy else "Confidence"
-    values = region_detail.heat_map(plane, region) * (1 if by_entropy else 100)
-    figure = region_charts.heat_chart(
-        values, f"{title} by pixel", unit or "%", top if by_entropy else 100.0
-    )
+    if st.toggle("Show entropy instead of confidence", key="by_entropy"):
+        values, title, unit, top = region_detail.heat_map(entropy, region), "Entropy", "bits", 2.0
+    else:
+        values = 100 * region_detail.heat_map(parsing.confidence, region)
+        title, unit, top = "Confidence", "%", 100.0
+    figure = region_charts.heat_chart(values, f"{title} by pixel", unit, top)
     st.plotly_chart(figure, config=charts.CONFIG, key="heat")
 
 
@@ -179,5 +177,9 @@ def face_figures(figures: Proportions) -> None:
         ),
     ]
     with st.container(horizontal=True, gap="medium"):
-        for label, value, hint in values:
-            st.metric(label, value, help=hint, width="content")
+        _metrics(values)
+
+
+def _metrics(values: Sequence[tuple[str, str, str | None]]) -> None:
+    for label, value, hint in values:
+        st.metric(label, value, help=hint, width="content")

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bisenet import parse_queue
-from bisenet.dashboard.picture import Picture
+from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.session.view_store import ViewStore
 from bisenet.geometry.boxes import Box
 from bisenet.images.decode import display_name, upright_size
@@ -71,7 +71,7 @@ class StoredPhoto:
 
         Raises:
             ImageError: not an image, damaged, empty, or too large.
-            GateFull: it has to be decoded whole, and too many wait for that already.
+            QueueFull: it has to be decoded whole, and too many wait for that already.
         """
         photo = parse_queue.draft(data, THUMBNAIL_PX, on_position, client=session)
         width, height = upright_size(data)
@@ -153,9 +153,9 @@ def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> Vie
     boxes = {face.id: _scaled(face.box, scale) for face in parsing.faces}
     picture = Picture(
         encode.photo_jpeg(photo),
-        encode.indexed_png(labels),
+        pack(labels),
         name,
-        encode.gray_png(confidence),
+        pack(np.round(np.clip(confidence, 0, 1) * 255).astype(np.uint8)),
         boxes,
     )
     return View(name, parsing, measure_regions(parsing), picture, notices)
@@ -183,7 +183,7 @@ class Gallery:
         self._views = ViewStore[View](max_bytes) if views is None else views
         self._owner = object()
         weakref.finalize(self, self._views.forget, self._owner)
-        self._wishes: dict[str, FaceRequest] = {}
+        self._face_requests: dict[str, FaceRequest] = {}
         self.selected: str | None = None
 
     @property
@@ -213,7 +213,7 @@ class Gallery:
     def remove(self, photo_id: str) -> None:
         """Forget a photo; the newest of the others is looked at next."""
         self._photos.pop(photo_id, None)
-        self._wishes.pop(photo_id, None)
+        self._face_requests.pop(photo_id, None)
         self._views.forget(self._owner, photo_id)
         if self.selected == photo_id:
             self.selected = next(reversed(self._photos), None)
@@ -222,20 +222,20 @@ class Gallery:
         """Forget every photo."""
         self._photos.clear()
         self._views.forget(self._owner)
-        self._wishes.clear()
+        self._face_requests.clear()
         self.selected = None
 
-    def wish(self, photo_id: str) -> FaceRequest:
+    def face_request(self, photo_id: str) -> FaceRequest:
         """What was asked of a photo's faces; the sample has an id too."""
-        return self._wishes.get(photo_id, FaceRequest())
+        return self._face_requests.get(photo_id, FaceRequest())
 
-    def set_wish(self, photo_id: str, wish: FaceRequest) -> None:
+    def request_faces(self, photo_id: str, request: FaceRequest) -> None:
         """Ask for it, from the photo's next view on."""
-        self._wishes[photo_id] = wish
+        self._face_requests[photo_id] = request
 
     def view(self, photo_id: str, weights: str, make: Callable[[], View]) -> View:
-        """The parsed view of a photo under some weights, as wished, made on first use."""
-        key = (photo_id, weights, self.wish(photo_id))
+        """The parsed view of a photo under some weights, as asked, made on first use."""
+        key = (photo_id, weights, self.face_request(photo_id))
         view = self._views.get(self._owner, key)
         if view is None:
             view = make()

@@ -20,7 +20,6 @@ from bisenet.network import weights
 from bisenet.parser import BATCH, Parsing
 from bisenet.runtime.admission import QueueFull
 
-SAMPLE = "sample"
 _FRAMED = "shell_framed"
 _WANTED = "shell_wanted_page"
 
@@ -100,11 +99,11 @@ def current_view() -> View:
 def current_id() -> str:
     """The id of what the page looks at: the selected photo's, or ``SAMPLE``."""
     photo = gallery().current
-    return photo.id if photo else SAMPLE
+    return photo.id if photo else resources.SAMPLE
 
 
-def said_of(parsing: Parsing) -> str:
-    """What ran a parse, and why it took longer than the next will, in a sentence or two."""
+def describe_run(parsing: Parsing) -> str:
+    """What ran a parse, and whether it was the network's first, in a sentence or two."""
     ran = f"{parsing.engine}, weights {parsing.weights}."
     if not parsing.warm_up:
         return ran
@@ -131,7 +130,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
     Weights that cannot be loaded end the page with the reason.
     """
     photo = next((p for p in gallery().photos if p.id == photo_id), None)
-    wish = gallery().wish(photo_id)
+    request = gallery().face_request(photo_id)
 
     def make() -> View:
         parser = resources.get_parser(weights_name)
@@ -148,8 +147,8 @@ def view_of(photo_id: str, weights_name: str) -> View:
                 photo.data if photo else np.asarray(samples.astronaut_face()),
                 parser,
                 lambda decoded, parsing: make_view(parsing, name, decoded.notices),
-                boxes=wish.boxes,
-                max_faces=wish.max_faces,
+                boxes=request.boxes,
+                max_faces=request.max_faces,
                 progress=progress,
                 on_position=partial(show_position, place),
                 session=session_mark(),
@@ -159,16 +158,21 @@ def view_of(photo_id: str, weights_name: str) -> View:
 
     try:
         # The sample as it comes is everyone's; faces boxed in it are this session's.
-        if photo is None and wish == FaceRequest():
+        if photo is None and request == FaceRequest():
             return resources.sample_view(weights_name)
         return gallery().view(photo_id, weights_name, make)
-    except weights.WeightsError as error:
-        st.error(f"{error} Choose other weights in the sidebar.", icon=":material/error:")
+    except (weights.WeightsError, EngineError, ImageError, QueueFull) as error:
+        say(error)
         st.stop()
-    except (EngineError, ImageError) as error:
-        st.error(str(error), icon=":material/error:")
-        st.stop()
-    except QueueFull as error:
+
+
+def say(error: Exception) -> None:
+    """Why a photo cannot be parsed, and what to do about it."""
+    if isinstance(error, QueueFull):
         st.warning(str(error), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")
-        st.stop()
+        return
+    hint = (
+        " Choose other weights in the sidebar." if isinstance(error, weights.WeightsError) else ""
+    )
+    st.error(f"{error}{hint}", icon=":material/error:")

@@ -31,8 +31,18 @@ def arrived(key: str) -> list[UploadedFile]:
     return there(value if isinstance(value, list) else [value])
 
 
+def box_key(name: str) -> str:
+    """An upload box's key until ``empty_box``: a new key is a new, empty box."""
+    return f"{name}-{st.session_state.get(f'{name}-round', 0)}"
+
+
+def empty_box(name: str) -> None:
+    """Empty the upload box of this name."""
+    st.session_state[f"{name}-round"] = st.session_state.get(f"{name}-round", 0) + 1
+
+
 def forget(files: Iterable[UploadedFile]) -> None:
-    """Let Streamlit's own copies of a session's files go, once theirs are in our hands."""
+    """Let Streamlit's own copies of a session's files go, once their bytes are taken."""
     context = get_script_run_ctx(suppress_warning=True)
     if context is None or not runtime.exists():
         return

@@ -27,19 +27,14 @@ def waterfall(timings: Mapping[str, float]) -> go.Figure:
     for name in names:
         starts.append(elapsed)
         elapsed += timings[name]
-    figure = go.Figure(
-        go.Bar(
-            x=[timings[name] for name in names],
-            base=starts,
-            y=[name.capitalize() for name in names],
-            orientation="h",
-            marker_color=[COLORS[0] if name == "network" else COLORS[4] for name in names],
-            text=[f"{timings[name]:.1f} ms" for name in names],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=starts,
-            hovertemplate="%{y}: %{x:.2f} ms, from %{customdata:.2f} ms on<extra></extra>",
-        )
+    figure = charts.bars(
+        list(timings.values()),
+        [name.capitalize() for name in names],
+        [f"{milliseconds:.1f} ms" for milliseconds in timings.values()],
+        [COLORS[0] if name == "network" else COLORS[4] for name in names],
+        "%{y}: %{x:.2f} ms, from %{customdata:.2f} ms on",
+        base=starts,
+        customdata=starts,
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(range=[0, elapsed * 1.25])
@@ -124,13 +119,7 @@ def side_by_side(cells: Sequence[Cell]) -> go.Figure:
             y=[cell.times.median / cell.batch for cell in own],
             name=name,
             marker_color=color,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [(c.times.high - c.times.median) / c.batch for c in own],
-                "arrayminus": [(c.times.median - c.times.low) / c.batch for c in own],
-                "color": _GREY,
-            },
+            error_y=_quartiles(own, per_image=True),
             customdata=[[c.times.p95 / c.batch, c.images_per_second, c.threads] for c in own],
             hovertemplate=f"{name}, %{{x}}: %{{y:.1f}} ms an image<br>p95 %{{customdata[0]:.1f}} "
             "ms, %{customdata[1]:.1f} images/s, %{customdata[2]} threads<extra></extra>",
@@ -160,13 +149,7 @@ def growth(cells: Sequence[Cell], over: str) -> go.Figure:
             mode="markers",
             name=label,
             marker={"color": color, "size": 9},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [c.times.high - c.times.median for c in own],
-                "arrayminus": [c.times.median - c.times.low for c in own],
-                "color": _GREY,
-            },
+            error_y=_quartiles(own),
             hovertemplate=f"{name}: %{{y:.1f}} ms at %{{x}}<extra></extra>",
         )
         if fit:
@@ -192,27 +175,34 @@ def growth(cells: Sequence[Cell], over: str) -> go.Figure:
 def network_parts(profile: Profile) -> go.Figure:
     """Milliseconds of each part of the network, with its share of the measured peak."""
     parts = [part for part in profile.parts if part.milliseconds > 0]
-    figure = go.Figure(
-        go.Bar(
-            x=[part.milliseconds for part in parts],
-            y=[part.name for part in parts],
-            orientation="h",
-            marker_color=COLORS[0],
-            text=[
-                f"{part.milliseconds:.1f} ms" + (f", {part.peak_share:.0%}" if part.gflop else "")
-                for part in parts
-            ],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[part.gflop for part in parts],
-            hovertemplate="%{y}: %{x:.2f} ms, %{customdata:.2f} GFLOP<extra></extra>",
-        )
+    figure = charts.bars(
+        [part.milliseconds for part in parts],
+        [part.name for part in parts],
+        [
+            f"{part.milliseconds:.1f} ms" + (f", {part.peak_share:.0%}" if part.gflop else "")
+            for part in parts
+        ],
+        COLORS[0],
+        "%{y}: %{x:.2f} ms, %{customdata:.2f} GFLOP",
+        customdata=[part.gflop for part in parts],
     )
     figure.update_yaxes(autorange="reversed")
     longest = max((part.milliseconds for part in parts), default=1.0)
     figure.update_xaxes(range=[0, longest * 1.6])
     title = f"One pass, {profile.precision}: {profile.milliseconds:.1f} ms, % of peak"
     return charts.finish(figure, title, "milliseconds", None, 100 + 34 * max(len(parts), 3))
+
+
+def _quartiles(cells: Sequence[Cell], per_image: bool = False) -> dict[str, object]:
+    """Error bars from the lower to the upper quartile, milliseconds a batch or an image."""
+    times = [(cell.times, cell.batch if per_image else 1) for cell in cells]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [(t.high - t.median) / count for t, count in times],
+        "arrayminus": [(t.median - t.low) / count for t, count in times],
+        "color": _GREY,
+    }
 
 
 def _round_ticks(low: float, high: float) -> list[float]:

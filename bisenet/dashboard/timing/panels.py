@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -22,6 +23,8 @@ from bisenet.runtime.admission import process_queue
 from bisenet.runtime.settings import Settings
 from bisenet.runtime.threads import usable_cpus
 from bisenet.runtime.timing import Summary, summarise
+
+T = TypeVar("T")
 
 _BENCHMARK = "timing_benchmark"
 _PROFILE = "timing_profile"
@@ -61,12 +64,32 @@ def history() -> None:
 
 def benchmark(weights: str) -> None:
     """Choose, start, watch and stop a benchmark; then its charts."""
+    _measurement(_BENCHMARK, partial(_choose_benchmark, weights), _results)
+
+
+def inside(weights: str) -> None:
+    """Where the network's own time goes, from a run with a clock at every node."""
+    _measurement(_PROFILE, partial(_choose_profile, weights), _profile)
+
+
+def _measurement(key: str, choose: Callable[[], Job[T] | None], show: Callable[[T], None]) -> None:
+    """The measurement that runs, or the choice of the next one above what the last one brought."""
     if not _allowed():
         return
-    job: Job[BenchmarkResult] | None = st.session_state.get(_BENCHMARK)
+    job: Job[T] | None = st.session_state.get(key)
     if job is not None and job.running:
         _watch(job)
         return
+    chosen = choose()
+    if chosen is not None:
+        _begin(key, chosen)
+    if job is not None and job.problem:
+        st.info(job.problem, icon=":material/info:")
+    if job is not None and job.result is not None:
+        show(job.result)
+
+
+def _choose_benchmark(weights: str) -> Job[BenchmarkResult] | None:
     obstacles = {name: obstacle for name, _, obstacle in candidates(resolve(weights))}
     names = backends.default_names()
     able = [name for name in names if not obstacles.get(name)]
@@ -92,52 +115,34 @@ def benchmark(weights: str) -> None:
         ready = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
     if ready and not (chosen and threads and sizes and batches):
         st.warning("Choose at least one of each.", icon=":material/warning:")
-    elif ready:
-        begun = Job(
-            lambda progress, stop: _measure(
-                chosen, threads, sizes, batches, float(effort), weights, progress, stop
-            )
+        return None
+    if not ready:
+        return None
+    return Job(
+        lambda progress, stop: _measure(
+            chosen, threads, sizes, batches, float(effort), weights, progress, stop
         )
-        _begin(_BENCHMARK, begun)
-    if job is not None and job.problem:
-        st.info(job.problem, icon=":material/info:")
-    if job is not None and job.result is not None:
-        _results(job.result)
+    )
 
 
-def inside(weights: str) -> None:
-    """Where the network's own time goes, from a run with a clock at every node."""
-    if not _allowed():
-        return
-    job: Job[profile.Profile] | None = st.session_state.get(_PROFILE)
-    if job is not None and job.running:
-        _watch(job)
-        return
+def _choose_profile(weights: str) -> Job[profile.Profile] | None:
     obstacles = {name: obstacle for name, _, obstacle in candidates(resolve(weights))}
-    precisions = {
-        "openvino-int8": "int8",
-        "openvino-bf16": "bf16",
-        "openvino": "f32",
-    }
+    precisions = {"openvino-int8": "int8", "openvino-bf16": "bf16", "openvino": "f32"}
     able = [p for engine, p in precisions.items() if not obstacles.get(engine)]
     for engine, precision in precisions.items():
         if obstacles.get(engine):
             st.caption(f"{precision} cannot be profiled: {obstacles[engine]}.")
     if not able:
-        return
+        return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         precision = st.segmented_control("Precision", able, default=able[0], required=True)
         size = st.selectbox("Input size, pixels", latency.SIZES, index=2, width=180)
         ready = st.button("Profile", type="primary", icon=":material/play_arrow:")
-    if ready:
-        begun = Job(
-            lambda progress, stop: profile.profile(str(precision), weights, int(size), stop=stop)
-        )
-        _begin(_PROFILE, begun)
-    if job is not None and job.problem:
-        st.info(job.problem, icon=":material/info:")
-    if job is not None and job.result is not None:
-        _profile(job.result)
+    if not ready:
+        return None
+    return Job(
+        lambda progress, stop: profile.profile(str(precision), weights, int(size), stop=stop)
+    )
 
 
 def clear() -> None:
@@ -190,9 +195,8 @@ def _filtered(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _percentiles(times: Summary, warm_ups: int) -> None:
     with st.container(horizontal=True):
-        st.metric("p50", f"{times.median:.0f} ms", border=True)
-        st.metric("p95", f"{times.p95:.0f} ms", border=True)
-        st.metric("p99", f"{times.p99:.0f} ms", border=True)
+        for label, value in (("p50", times.median), ("p95", times.p95), ("p99", times.p99)):
+            st.metric(label, f"{value:.0f} ms", border=True)
         st.metric(
             "Parses",
             f"{times.count}",
@@ -202,7 +206,7 @@ def _percentiles(times: Summary, warm_ups: int) -> None:
         )
 
 
-def _begin(key: str, job: Job[BenchmarkResult] | Job[profile.Profile]) -> None:
+def _begin(key: str, job: Job[T]) -> None:
     if not job.start():
         st.warning(
             "Another measurement runs on this server; two would disturb each other. "
@@ -215,7 +219,7 @@ def _begin(key: str, job: Job[BenchmarkResult] | Job[profile.Profile]) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _watch(job: Job[BenchmarkResult] | Job[profile.Profile]) -> None:
+def _watch(job: Job[Any]) -> None:
     if not job.running:
         st.rerun()
     job.look()

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from bisenet.classes import CLASSES
+from bisenet.classes import CLASSES, GROUPS
 from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet
 from bisenet.dashboard.viewer.state import (
@@ -31,6 +31,7 @@ from bisenet.images.decode import upright_size
 __all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]
 
 _MEMORY = "_bisenet_view"
+_PACKED = "application/octet-stream"
 _component = st.components.v2.component("bisenet.viewer", css=stylesheet(), js=javascript())
 
 
@@ -68,7 +69,8 @@ def viewer(
     result = _component(
         key=key,
         data={
-            "classes": [asdict(c) for c in CLASSES],
+            "classes": [{**asdict(c), "ink": c.ink} for c in CLASSES],
+            "groups": GROUPS,
             "defaults": to_message(ViewState(), 0),
             "pictures": pictures,
             "push": memory["push"],
@@ -130,13 +132,11 @@ def _push(view: ViewState, change: dict[str, int | None]) -> None:
 def _sent(picture: Picture, place: str) -> dict[str, Any]:
     """A picture as the browser gets it: its files by address."""
     width, height = upright_size(picture.photo)
-    files = {
-        "photo": picture.photo,
-        "labels": picture.labels,
-        "confidence": picture.confidence,
-    }
+    confidence = picture.confidence
     return {
-        **{name: data and media_url(data, f"{place}-{name}") for name, data in files.items()},
+        "photo": media_url(picture.photo, "image/jpeg", f"{place}-photo"),
+        "labels": media_url(picture.labels, _PACKED, f"{place}-labels"),
+        "confidence": confidence and media_url(confidence, _PACKED, f"{place}-confidence"),
         "width": width,
         "height": height,
         "title": picture.title,

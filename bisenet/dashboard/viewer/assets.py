@@ -11,7 +11,7 @@ from streamlit import runtime
 _FOLDER = Path(__file__).parent
 # In the order in which they build on one another.
 MODULES = (
-    *("dom", "png", "labels", "smooth", "raster", "paints", "view", "store", "assets"),
+    *("dom", "plane", "labels", "smooth", "raster", "paints", "view", "store", "assets"),
     *("pane", "interact", "mark", "toolbar", "controls", "viewer", "main"),
 )
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
@@ -45,14 +45,13 @@ def stylesheet() -> str:
     return (_FOLDER / "viewer.css").read_text(encoding="utf-8")
 
 
-def media_url(data: bytes, coordinates: str) -> str:
+def media_url(data: bytes, mimetype: str, coordinates: str) -> str:
     """A URL under which this session's browser can fetch the bytes, named by their content's hash.
 
     Streamlit's media storage is in memory and drops the bytes with the session. Sending them in the
     component's data instead would put megabytes into one websocket message and send them again
     after every page change; a URL is a few bytes, and the browser keeps the decoded picture.
     """
-    mimetype = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
     if runtime.exists():
         return runtime.get_instance().media_file_mgr.add(data, mimetype, coordinates)
     return f"data:{mimetype};base64,{base64.b64encode(data).decode('ascii')}"

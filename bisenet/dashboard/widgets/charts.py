@@ -5,8 +5,8 @@ Streamlit's theme paints text and grid, so every figure reads in light and in da
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,47 +15,61 @@ from bisenet.classes import CLASSES
 
 CONFIG = {"displayModeBar": False, "responsive": True}
 _BAR_PX = 26
-_FRAME_PX = 90
+_FRAME_PX = 94
 
 
 def area_chart(regions: pd.DataFrame) -> go.Figure:
     """Share of the image by region, largest on top, in the class colours."""
     rows = regions.sort_values("image_share")
     share = 100 * rows["image_share"]
-    figure = go.Figure(
-        go.Bar(
-            x=share,
-            y=rows["region"],
-            orientation="h",
-            marker_color=[CLASSES[i].color for i in rows["class_id"]],
-            text=[f"{v:.1f} %" if v >= 0.1 else "<0.1 %" for v in share],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=rows["area_px"],
-            hovertemplate="%{y}: %{x:.2f} % of the image<br>%{customdata:,} px<extra></extra>",
-        )
+    figure = bars(
+        share,
+        rows["region"],
+        [f"{v:.1f} %" if v >= 0.1 else "<0.1 %" for v in share],
+        [CLASSES[i].color for i in rows["class_id"]],
+        "%{y}: %{x:.2f} % of the image<br>%{customdata:,} px",
+        customdata=rows["area_px"],
     )
-    return _finish(figure, "Area by region", "share of the image, %", len(rows))
+    return _by_row(figure, "Area by region", "share of the image, %", len(rows))
 
 
 def stages_chart(timings: Mapping[str, float]) -> go.Figure:
     """Milliseconds of each stage of one parse, in the order in which they ran."""
     stages = list(timings)[::-1]
     values = [timings[stage] for stage in stages]
-    figure = go.Figure(
-        go.Bar(
-            x=values,
-            y=[stage.capitalize() for stage in stages],
-            orientation="h",
-            marker_color="#0d9488",
-            text=[f"{v:.1f} ms" for v in values],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.2f} ms<extra></extra>",
-        )
+    figure = bars(
+        values,
+        [stage.capitalize() for stage in stages],
+        [f"{v:.1f} ms" for v in values],
+        "#0d9488",
+        "%{y}: %{x:.2f} ms",
     )
     title = f"Time by stage: {sum(values):.0f} ms in all"
-    return _finish(figure, title, "milliseconds", len(stages))
+    return _by_row(figure, title, "milliseconds", len(stages))
+
+
+def bars(
+    values: Iterable[float],
+    names: Iterable[str],
+    texts: Sequence[str],
+    color: str | Sequence[str],
+    hover: str,
+    **more: Any,
+) -> go.Figure:
+    """Lying bars, each with its text at its end; ``more`` as ``plotly.graph_objects.Bar`` takes."""
+    return go.Figure(
+        go.Bar(
+            x=values,
+            y=names,
+            orientation="h",
+            marker_color=color,
+            text=texts,
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"{hover}<extra></extra>",
+            **more,
+        )
+    )
 
 
 def finish(
@@ -88,14 +102,7 @@ def finish(
     return figure
 
 
-def _finish(figure: go.Figure, title: str, x_title: str, bars: int) -> go.Figure:
-    figure.update_layout(
-        title={"text": title},
-        height=_FRAME_PX + _BAR_PX * max(bars, 3),
-        margin={"l": 8, "r": 56, "t": 44, "b": 40},
-        xaxis={"title": x_title, "rangemode": "tozero"},
-        yaxis={"title": None, "automargin": True},
-        bargap=0.25,
-        showlegend=False,
-    )
-    return figure
+def _by_row(figure: go.Figure, title: str, x_title: str, rows: int) -> go.Figure:
+    finish(figure, title, x_title, None, _FRAME_PX + _BAR_PX * max(rows, 3))
+    figure.update_layout(margin_r=56)  # room for the longest bar's text
+    return figure.update_xaxes(rangemode="tozero")

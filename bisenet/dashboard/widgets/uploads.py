@@ -14,15 +14,13 @@ from bisenet.images.archives import MAX_ARCHIVE_BYTES
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, ImageError, display_name
 from bisenet.runtime.admission import QueueFull
 
-_ARRIVED = "intake_arrived"
-_PROBLEMS = "intake_problems"
-_ROUND = "intake_round"
+_ARRIVED = "uploads_arrived"
+_PROBLEMS = "uploads_problems"
 
 
-def intake() -> None:
+def draw() -> None:
     """Draw the upload box and the camera, and say what went wrong with the last files."""
-    # A new key after every intake empties the box: the gallery shows the photos from there on.
-    key = f"upload-{st.session_state.get(_ROUND, 0)}"
+    key = upload_store.box_key("upload")
     upload, camera = st.columns([4, 1], vertical_alignment="bottom", gap="medium")
     upload.file_uploader(
         "Add photos of faces",
@@ -36,7 +34,7 @@ def intake() -> None:
     place = st.empty()
     if camera.toggle("Use the camera", key="camera_on"):
         st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
-    _take_in(place)
+    _add_arrived(place)
     for problem in st.session_state.get(_PROBLEMS, ()):
         st.error(problem, icon=":material/broken_image:")
 
@@ -45,7 +43,7 @@ def clear() -> None:
     """Empty the upload box, close the camera, and forget what was wrong with the last files."""
     st.session_state.pop(_PROBLEMS, None)
     st.session_state.pop(_ARRIVED, None)
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    upload_store.empty_box("upload")
     st.session_state["camera_on"] = False
 
 
@@ -64,7 +62,7 @@ def take(
     """Add a file to the gallery; returns sentences on what was refused or had to go.
 
     Raises:
-        GateFull: it has to wait for its turn, and too many do already.
+        QueueFull: it has to wait for its place, and too many do already.
     """
     try:
         dropped = gallery.add(StoredPhoto.from_bytes(data, name, on_position, session))
@@ -77,8 +75,8 @@ def take(
     ]
 
 
-def _take_in(place: DeltaGenerator) -> None:
-    """Add what has arrived, file by file; one that waits for its turn says so in ``place``."""
+def _add_arrived(place: DeltaGenerator) -> None:
+    """Add what has arrived, file by file; one that waits in the queue says so in ``place``."""
     arrived: list[tuple[str, bytes]] = st.session_state.get(_ARRIVED, [])
     while arrived:
         name, data = arrived[0]
@@ -88,7 +86,7 @@ def _take_in(place: DeltaGenerator) -> None:
         except QueueFull as error:
             with place.container():
                 st.warning(str(error), icon=":material/hourglass:")
-                st.button("Try again", icon=":material/refresh:", key="intake-again")
+                st.button("Try again", icon=":material/refresh:", key="uploads-again")
             return
         arrived.pop(0)
         st.session_state[_PROBLEMS].extend(problems)
@@ -98,20 +96,20 @@ def _take_in(place: DeltaGenerator) -> None:
 def _take_uploads(key: str) -> None:
     files = upload_store.arrived(key)
     if files:
-        _keep([(file.name, file.getvalue()) for file in files])
+        _note([(file.name, file.getvalue()) for file in files])
         upload_store.forget(files)
-        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+        upload_store.empty_box("upload")  # the gallery shows the photos from here on
 
 
 def _take_snapshot() -> None:
     for snapshot in upload_store.arrived("camera"):
         count = len(shell.gallery().photos) + 1
-        _keep([(f"Camera {count}.jpg", snapshot.getvalue())])
+        _note([(f"Camera {count}.jpg", snapshot.getvalue())])
         upload_store.forget([snapshot])
 
 
-def _keep(files: list[tuple[str, bytes]]) -> None:
-    # Only noted here: a photo may have to wait for its turn, and a callback cannot say so.
+def _note(files: list[tuple[str, bytes]]) -> None:
+    # Only noted here: a photo may have to wait in the queue, and a callback cannot say so.
     st.session_state[_ARRIVED] = [*st.session_state.get(_ARRIVED, []), *files]
     st.session_state[_PROBLEMS] = []
 

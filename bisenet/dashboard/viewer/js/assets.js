@@ -2,7 +2,7 @@
 // page's life, so that a rerun or a page change costs no bytes. Kept in memory only: `no-store`
 // keeps faces out of the browser's disk cache.
 
-import { decodePng } from "./png.js";
+import { unpack } from "./plane.js";
 import { measureClasses } from "./labels.js";
 
 const KEPT_PIXELS = 40e6; // decoded photos take four bytes a pixel
@@ -10,8 +10,8 @@ const RETRY_MS = [250, 900];
 const SMALL = 1600;
 
 /**
- * @typedef {{bitmap: ImageBitmap, small: ImageBitmap, labels: import("./png.js").ByteMap,
- *   confidence: import("./png.js").ByteMap|null,
+ * @typedef {{bitmap: ImageBitmap, small: ImageBitmap, labels: import("./plane.js").ByteMap,
+ *   confidence: import("./plane.js").ByteMap|null,
  *   stats: Map<number, import("./labels.js").ClassStats>}} Picture
  */
 
@@ -60,8 +60,8 @@ async function decodePhoto(bytes) {
 async function load(urls) {
   const [photo, labels, confidence] = await Promise.all([
     fetchBytes(urls.photo).then(decodePhoto),
-    fetchBytes(urls.labels).then(decodePng),
-    urls.confidence ? fetchBytes(urls.confidence).then(decodePng) : null,
+    fetchBytes(urls.labels).then(unpack),
+    urls.confidence ? fetchBytes(urls.confidence).then(unpack) : null,
   ]);
   return { ...photo, labels, confidence, stats: measureClasses(labels) };
 }

@@ -1,27 +1,10 @@
 // The side panel: drawing mode, opacity, and one switch for each class and group.
 
-import { h, icon } from "./dom.js";
+import { ARROWS, h, icon } from "./dom.js";
 import { percent } from "./labels.js";
-import { rgb } from "./paints.js";
+import { MODES } from "./store.js";
 
-const GROUPS = [
-  ["face", "Face"],
-  ["hair", "Hair"],
-  ["accessories", "Accessories"],
-  ["clothes", "Clothes"],
-  ["background", "Background"],
-];
-const MODES = [
-  ["fill", "Fill"],
-  ["outline", "Outline"],
-  ["both", "Both"],
-];
-
-/** Black or white, whichever reads better on the colour. */
-function inkOn(color) {
-  const [r, g, b] = rgb(color);
-  return r * 0.299 + g * 0.587 + b * 0.114 > 150 ? "#111" : "#fff";
-}
+const title = (name) => name[0].toUpperCase() + name.slice(1);
 
 export class Controls {
   /** @param {import("./viewer.js").Viewer} viewer */
@@ -37,9 +20,9 @@ export class Controls {
 
   drawing() {
     const { store } = this.viewer;
-    this.modes = MODES.map(([mode, text]) =>
+    this.modes = MODES.map((mode) =>
       h("button.mode", {
-        text,
+        text: title(mode),
         role: "radio",
         "data-mode": mode,
         on: { click: () => store.set({ mode }), keydown: (event) => this.modeKey(event) },
@@ -63,12 +46,13 @@ export class Controls {
   }
 
   modeKey(event) {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step) return;
+    const [right, down] = ARROWS[event.key] ?? [0, 0];
+    if (!right && !down) return;
     event.preventDefault();
-    const next = (this.modes.indexOf(event.currentTarget) + step + MODES.length) % MODES.length;
-    this.modes[next].focus();
-    this.modes[next].click();
+    const next = this.modes.indexOf(event.currentTarget) + right + down;
+    const mode = this.modes.at(next % MODES.length);
+    mode.focus();
+    mode.click();
   }
 
   skeleton() {
@@ -96,25 +80,25 @@ export class Controls {
         this.setHidden(all.filter((id) => !store.isHidden(id))),
       ),
     );
-    const sections = GROUPS.map(([group, title]) => {
+    const sections = this.viewer.data.groups.map((group) => {
       const members = present.filter((c) => c.group === group);
-      return members.length ? this.section(group, title, members, stats) : null;
+      return members.length ? this.section(group, members, stats) : null;
     });
     this.list.classList.remove("waiting");
     this.list.replaceChildren(head, ...sections.filter(Boolean), ...this.foot(absent));
     this.update();
   }
 
-  section(group, title, members, stats) {
+  section(group, members, stats) {
     // A group with one class of the same name would say everything twice.
-    if (members.length === 1 && members[0].title === title) {
-      return h("div.section.single", { "data-group": group }, this.row(members[0], stats));
+    if (members.length === 1 && members[0].title === title(group)) {
+      return h("div.section", { "data-group": group }, this.row(members[0], stats));
     }
     const toggle = h(
       "button.group",
-      { role: "switch", "aria-label": `${title}, the whole group`, on: { click: () => this.toggleGroup(group) } },
+      { role: "switch", "aria-label": `${title(group)}, the whole group`, on: { click: () => this.toggleGroup(group) } },
       h("span.track"),
-      h("span.name", { text: title }),
+      h("span.name", { text: title(group) }),
       ...this.shares(members.map((c) => c.id), stats),
     );
     this.groups.set(group, { toggle, ids: members.map((c) => c.id) });
@@ -131,7 +115,7 @@ export class Controls {
     const { viewer } = this;
     const swatch = h("span.swatch", {}, icon("check"));
     swatch.style.setProperty("--class", info.color);
-    swatch.style.setProperty("--ink", inkOn(info.color));
+    swatch.style.setProperty("--ink", info.ink);
     const toggle = h(
       "button.switch",
       { role: "switch", "data-class": info.name, on: { click: () => this.toggle(info.id) } },

@@ -21,6 +21,9 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/** Right and down of each arrow key. */
+export const ARROWS = { ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowUp: [0, -1] };
+
 const ICONS = {
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",

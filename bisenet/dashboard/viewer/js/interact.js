@@ -1,10 +1,12 @@
 // Pointer, wheel, touch and keyboard on a stage.
 
+import { ARROWS } from "./dom.js";
+import { clamp } from "./view.js";
+
 const CLICK_SLOP = 5; // px a finger or a mouse may move and still click
 const DOUBLE_MS = 280;
 const PAGE_SCROLL_MS = 350;
 const WHEEL_STEP = 0.0016;
-const BUTTON_STEP = 1.5;
 
 let lastPageScroll = 0;
 
@@ -129,7 +131,7 @@ export function interact(pane, signal) {
 
   function key(event) {
     const { key: name, shiftKey } = event;
-    const arrow = { ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowUp: [0, -1] }[name];
+    const arrow = ARROWS[name];
     if (arrow && shiftKey) {
       zoom.move(zoom.x + (arrow[0] * 0.12) / zoom.factor, zoom.y + (arrow[1] * 0.12) / zoom.factor);
     } else if (arrow) {
@@ -137,18 +139,18 @@ export function interact(pane, signal) {
     } else if (name === "Enter" || name === " ") {
       viewer.toggleSelect(viewer.hover);
     } else if (name === "Escape" && viewer.toolbar.helpOpen) {
-      viewer.toggleHelp();
+      viewer.toolbar.toggleHelp();
     } else if (name === "Escape") {
       if (viewer.store.view.selected === null && viewer.store.view.face === null) return false;
       viewer.clear();
     } else if (name === "+" || name === "=") {
-      zoom.zoomAt(0.5, 0.5, zoom.factor * BUTTON_STEP);
+      zoom.closer();
     } else if (name === "-" || name === "_") {
-      zoom.zoomAt(0.5, 0.5, zoom.factor / BUTTON_STEP);
+      zoom.farther();
     } else if (name === "0") {
       zoom.reset();
     } else if (name === "?") {
-      viewer.toggleHelp();
+      viewer.toolbar.toggleHelp();
     } else {
       return false;
     }
@@ -167,7 +169,7 @@ function gap(a, b, stage) {
 /** The before/after divider: dragged, or moved with the arrow keys. */
 function divide(pane, listen) {
   const { divider, viewer } = pane;
-  const set = (value) => viewer.store.setSplit(Math.min(1, Math.max(0, value)));
+  const set = (value) => viewer.store.setSplit(clamp(value));
   listen(divider, "pointerdown", (event) => {
     divider.setPointerCapture(event.pointerId);
     event.preventDefault();

@@ -15,7 +15,7 @@ export function valueAt(map, u, v) {
 }
 
 /**
- * @param {import("./png.js").ByteMap} map
+ * @param {import("./plane.js").ByteMap} map
  * @returns {Map<number, ClassStats>} classes that occur, by id
  */
 export function measureClasses(map) {

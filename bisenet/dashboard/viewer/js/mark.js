@@ -1,7 +1,8 @@
 // Boxing a face by hand. While it lasts a sheet lies over the picture and takes its pointers and keys,
 // so that panning, pinching and selecting need not know of it.
 
-import { h } from "./dom.js";
+import { ARROWS, h } from "./dom.js";
+import { clamp } from "./view.js";
 
 const MIN_PX = 12; // a smaller rectangle is a slip of the hand
 const STEP = 0.02; // of the visible part, a press of an arrow key
@@ -9,8 +10,6 @@ const START = 0.4; // of the stage's shorter side, the rectangle that the keys s
 const KEYS =
   "Drag a rectangle around the face, from brow to chin. Or move one with the arrow keys, size it " +
   "with Shift and the arrow keys, Enter marks the face, Escape cancels.";
-
-const clamp = (value) => Math.min(1, Math.max(0, value));
 
 export class Marker {
   /** @param {import("./viewer.js").Viewer} viewer */
@@ -82,19 +81,11 @@ export class Marker {
     this.rect.hidden = this.box === null;
     this.sheet.classList.toggle("drawing", this.pointer !== null);
     if (this.box === null) return;
-    const [x0, y0, x1, y1] = sorted(this.box);
-    const [left, top] = this.viewer.zoom.toStage(x0, y0);
-    const [right, bottom] = this.viewer.zoom.toStage(x1, y1);
-    Object.assign(this.rect.style, {
-      left: `${left * 100}%`,
-      top: `${top * 100}%`,
-      width: `${(right - left) * 100}%`,
-      height: `${(bottom - top) * 100}%`,
-    });
+    this.viewer.zoom.place(this.rect, ...sorted(this.box));
   }
 
   at(event) {
-    return this.viewer.zoom.toImage(...this.pane.fraction(event)).map(clamp);
+    return this.viewer.zoom.toImage(...this.pane.fraction(event)).map((value) => clamp(value));
   }
 
   down(event) {
@@ -139,7 +130,7 @@ export class Marker {
 
   key(event) {
     const { key, shiftKey } = event;
-    const step = { ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowUp: [0, -1] }[key];
+    const step = ARROWS[key];
     if (step) this.nudge(...step, shiftKey);
     else if (key === "Enter" && this.box) this.send();
     else return;

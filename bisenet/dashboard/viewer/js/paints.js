@@ -3,7 +3,7 @@
 const FADED = 0.4; // what is left of the others while one region is selected
 
 /** @param {string} color "#rrggbb" @returns {[number, number, number]} */
-export function rgb(color) {
+function rgb(color) {
   const value = parseInt(color.slice(1), 16);
   return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
 }

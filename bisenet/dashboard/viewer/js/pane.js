@@ -131,22 +131,19 @@ export class Pane {
   /** @returns {number[]|null} a face's box in 0..1 */
   boxOf(id) {
     const frame = [...this.faces.children].find((one) => one.dataset.id === String(id));
-    if (!frame) return null;
+    return frame ? this.fractions(frame) : null;
+  }
+
+  /** @returns {number[]} a frame's box in 0..1 */
+  fractions(frame) {
     const { width, height } = this.size;
     return frame.dataset.box.split(" ").map((value, i) => Number(value) / (i % 2 ? height : width));
   }
 
   placeFaces() {
     const { zoom, store } = this.viewer;
-    const { width, height } = this.size;
     for (const frame of this.faces.children) {
-      const [x0, y0, x1, y1] = frame.dataset.box.split(" ").map(Number);
-      const [left, top] = zoom.toStage(x0 / width, y0 / height);
-      const [right, bottom] = zoom.toStage(x1 / width, y1 / height);
-      frame.style.left = `${left * 100}%`;
-      frame.style.top = `${top * 100}%`;
-      frame.style.width = `${(right - left) * 100}%`;
-      frame.style.height = `${(bottom - top) * 100}%`;
+      zoom.place(frame, ...this.fractions(frame));
       const chosen = store.view.face === Number(frame.dataset.id);
       frame.classList.toggle("chosen", chosen);
       frame.querySelector(".badge")?.setAttribute("aria-pressed", String(chosen));

@@ -58,7 +58,7 @@ function axis(count, start, extent, limit) {
 /**
  * Samples a rectangle of the label map (in label pixels) into a frame, with sub-pixel boundaries:
  * each pixel keeps the two classes it touches most and their mix, sharpened to one canvas pixel.
- * @param {import("./png.js").ByteMap} map
+ * @param {import("./plane.js").ByteMap} map
  * @param {{x: number, y: number, w: number, h: number}} rect
  * @param {Frame} frame
  */

@@ -92,7 +92,7 @@ export class Votes {
 
 /**
  * Like `resample`, for views that enlarge the map: fills `first`, `second` and `mix`.
- * @param {import("./png.js").ByteMap} map
+ * @param {import("./plane.js").ByteMap} map
  * @param {{x: number, y: number, w: number, h: number}} rect in label pixels
  * @param {import("./raster.js").Frame} frame
  */

@@ -2,11 +2,12 @@
 // changes), in the URL's query (so it can be shared) and, without the selection, in sessionStorage.
 
 const PARAMS = ["hide", "show", "opacity", "mode", "select", "face"];
-const MODES = ["fill", "outline", "both"];
+export const MODES = ["fill", "outline", "both"];
 const STORAGE_KEY = "bisenet.viewer";
 
 /**
- * @typedef {{id: number, name: string, title: string, color: string, group: string}} ClassInfo
+ * @typedef {{id: number, name: string, title: string, color: string, group: string,
+ *   ink: string}} ClassInfo
  * @typedef {{hidden: number[], opacity: number, mode: string, selected: number|null,
  *   face: number|null}} View
  */

@@ -2,7 +2,6 @@
 
 import { h, icon } from "./dom.js";
 
-const STEP = 1.5;
 const KEYS = [
   ["Click, Enter", "select a region, again to clear it"],
   ["← ↑ → ↓", "go from region to region"],
@@ -45,10 +44,10 @@ export class Toolbar {
       title: "Show the whole picture",
       on: { click: () => zoom.reset() },
     });
-    this.help = button("help", "Keys and gestures", () => viewer.toggleHelp());
+    this.help = button("help", "Keys and gestures", () => this.toggleHelp());
     this.help.classList.add("last");
     this.help.setAttribute("aria-expanded", "false");
-    this.out = button("minus", "Zoom out", () => zoom.zoomAt(0.5, 0.5, zoom.factor / STEP));
+    this.out = button("minus", "Zoom out", () => zoom.farther());
     this.element = h(
       "div.toolbar",
       { role: "toolbar", "aria-label": "Picture" },
@@ -57,7 +56,7 @@ export class Toolbar {
       h("span.spring"),
       this.out,
       this.factor,
-      button("plus", "Zoom in", () => zoom.zoomAt(0.5, 0.5, zoom.factor * STEP)),
+      button("plus", "Zoom in", () => zoom.closer()),
       this.help,
     );
     const lines = KEYS.flatMap(([keys, what]) => [h("dt", { text: keys }), h("dd", { text: what })]);

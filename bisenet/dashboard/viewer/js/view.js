@@ -2,9 +2,12 @@
 // size can share one view.
 
 const MAX_ZOOM = 24;
+const STEP = 1.5; // of a button or a key
 // Going to a part of the picture: its size on the stage, and no closer than this.
 const ROOM = 1.7;
 const MAX_LOOK = 8;
+
+export const clamp = (value, low = 0, high = 1) => Math.min(high, Math.max(low, value));
 
 /** Zoom state with listeners. */
 export class Zoom {
@@ -23,16 +26,16 @@ export class Zoom {
 
   /** Keeps the picture covering the stage. */
   move(x, y, factor = this.factor) {
-    this.factor = Math.min(MAX_ZOOM, Math.max(1, factor));
+    this.factor = clamp(factor, 1, MAX_ZOOM);
     const half = 0.5 / this.factor;
-    this.x = Math.min(1 - half, Math.max(half, x));
-    this.y = Math.min(1 - half, Math.max(half, y));
+    this.x = clamp(x, half, 1 - half);
+    this.y = clamp(y, half, 1 - half);
     for (const listener of [...this.listeners]) listener();
   }
 
   /** Zooms so that the picture's point under (fx, fy), fractions of the stage, stays there. */
   zoomAt(fx, fy, factor) {
-    const next = Math.min(MAX_ZOOM, Math.max(1, factor));
+    const next = clamp(factor, 1, MAX_ZOOM);
     const [u, v] = this.toImage(fx, fy);
     this.move(u - (fx - 0.5) / next, v - (fy - 0.5) / next, next);
   }
@@ -41,6 +44,14 @@ export class Zoom {
   show(x0, y0, x1, y1) {
     const factor = Math.min(MAX_LOOK, 1 / (ROOM * Math.max(x1 - x0, y1 - y0)));
     this.move((x0 + x1) / 2, (y0 + y1) / 2, factor);
+  }
+
+  closer() {
+    this.zoomAt(0.5, 0.5, this.factor * STEP);
+  }
+
+  farther() {
+    this.zoomAt(0.5, 0.5, this.factor / STEP);
   }
 
   reset() {
@@ -55,5 +66,16 @@ export class Zoom {
   /** Image 0..1 -> stage fraction. */
   toStage(u, v) {
     return [(u - this.x) * this.factor + 0.5, (v - this.y) * this.factor + 0.5];
+  }
+
+  /** Lays an element of the stage over a box of the image, in 0..1. */
+  place(element, x0, y0, x1, y1) {
+    const [left, top] = this.toStage(x0, y0);
+    Object.assign(element.style, {
+      left: `${left * 100}%`,
+      top: `${top * 100}%`,
+      width: `${(x1 - x0) * this.factor * 100}%`,
+      height: `${(y1 - y0) * this.factor * 100}%`,
+    });
   }
 }

@@ -32,9 +32,8 @@ export class Viewer {
     this.moved = () => this.viewMoved();
     this.panesElement = h("div.panes");
     this.live = h("div.sr", { "aria-live": "polite" });
-    this.root = h("div.viewer", {});
+    this.root = h("div.viewer");
     parent.append(this.root);
-    this.destroy = () => this.remove();
   }
 
   /** Called by Streamlit on mount, on new data and on a theme change. */
@@ -267,11 +266,7 @@ export class Viewer {
     }, SEND_AFTER_MS);
   }
 
-  toggleHelp() {
-    this.toolbar.toggleHelp();
-  }
-
-  remove() {
+  destroy() {
     clearTimeout(this.timer);
     store.listeners.delete(this.listener);
     for (const { pane, abort } of this.panes) {

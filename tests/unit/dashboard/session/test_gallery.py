@@ -99,15 +99,15 @@ def test_faces_by_hand_are_part_of_the_view_and_go_with_the_photo(
     gallery, photo = Gallery(), photo_of(1)
     gallery.add(photo)
     found = gallery.view(photo.id, "w", maker)
-    gallery.set_wish(photo.id, FaceRequest(boxes=((1.0, 2.0, 20.0, 25.0),)))
+    gallery.request_faces(photo.id, FaceRequest(boxes=((1.0, 2.0, 20.0, 25.0),)))
     marked = gallery.view(photo.id, "w", maker)
     assert marked is not found
     assert gallery.view(photo.id, "w", maker) is marked
-    gallery.set_wish(photo.id, FaceRequest())
+    gallery.request_faces(photo.id, FaceRequest())
     assert gallery.view(photo.id, "w", maker) is found
-    gallery.set_wish(photo.id, FaceRequest(max_faces=100))
+    gallery.request_faces(photo.id, FaceRequest(max_faces=100))
     gallery.remove(photo.id)
-    assert gallery.wish(photo.id) == FaceRequest()
+    assert gallery.face_request(photo.id) == FaceRequest()
 
 
 def test_views_are_bounded_too(maker: Callable[[], View]) -> None:

@@ -6,7 +6,7 @@ import test from "node:test";
 
 import { measureClasses, percent } from "../../../../bisenet/dashboard/viewer/js/labels.js";
 import { paintsFor } from "../../../../bisenet/dashboard/viewer/js/paints.js";
-import { decodePng } from "../../../../bisenet/dashboard/viewer/js/png.js";
+import { unpack } from "../../../../bisenet/dashboard/viewer/js/plane.js";
 import { compose, createFrame, resample } from "../../../../bisenet/dashboard/viewer/js/raster.js";
 import { formatQuery, parseQuery } from "../../../../bisenet/dashboard/viewer/js/store.js";
 import { Zoom } from "../../../../bisenet/dashboard/viewer/js/view.js";
@@ -164,5 +164,6 @@ test("zooming keeps the point under the pointer and never leaves the picture", (
 });
 
 test("what is not a label map is refused in words", async () => {
-  await assert.rejects(decodePng(new Uint8Array(100)), /not a PNG/);
+  await assert.rejects(unpack(new Uint8Array(100)), /damaged/);
+  await assert.rejects(unpack(new Uint8Array(3)), /damaged/);
 });

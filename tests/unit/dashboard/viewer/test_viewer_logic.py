@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from bisenet.dashboard.picture import pack
 from bisenet.dashboard.viewer.assets import javascript
 from tests.conftest import ROOT
 
@@ -54,27 +52,20 @@ def test_the_joined_script_is_valid(tmp_path: Path) -> None:
     assert module(code, None) is True
 
 
-@pytest.mark.parametrize("kind", ["L", "L-noise", "L-optimized", "P", "P-16", "P-4", "P-2"])
-def test_png_decoder_agrees_with_pillow(kind: str, tmp_path: Path) -> None:
-    rng = np.random.default_rng(5)
-    kinds = {"P-16": 16, "P-4": 4, "P-2": 2}.get(kind, 19)
-    y, x = np.mgrid[:61, :83]
-    array = ((x // 9 + y // 7) % kinds).astype(np.uint8)
-    if kind == "L-noise":
-        array = (array + rng.integers(0, 230, array.shape)).astype(np.uint8)
-    image = Image.fromarray(array)
-    if kind.startswith("P"):
-        image.putpalette(rng.integers(0, 256, kinds * 3).astype(np.uint8).tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=kind == "L-optimized")
-    file = tmp_path / f"{quote(kind)}.png"
-    file.write_bytes(buffer.getvalue())
+@pytest.mark.parametrize("kinds", [2, 19, 256])
+def test_a_packed_plane_is_unpacked(kinds: int, tmp_path: Path) -> None:
+    plane = np.random.default_rng(5).integers(0, kinds, (61, 83)).astype(np.uint8)
+    file = tmp_path / "plane"
+    file.write_bytes(pack(plane))
     code = f"""
         import {{ readFileSync }} from "node:fs";
-        import {{ decodePng }} from {json.dumps(str(SCRIPTS / "png.js"))};
-        const map = await decodePng(new Uint8Array(readFileSync(given)));
-        console.log(JSON.stringify([map.width, map.height, [...map.data]]));
+        import {{ unpack }} from {json.dumps(str(SCRIPTS / "plane.js"))};
+        const bytes = new Uint8Array(readFileSync(given));
+        const map = await unpack(bytes);
+        const cut = await unpack(bytes.subarray(0, bytes.length / 2)).catch((e) => e.message);
+        console.log(JSON.stringify([map.width, map.height, [...map.data], cut]));
     """
-    width, height, values = module(code, str(file))
+    width, height, values, cut = module(code, str(file))
     assert (width, height) == (83, 61)
-    np.testing.assert_array_equal(np.array(values, np.uint8).reshape(61, 83), array)
+    np.testing.assert_array_equal(np.array(values, np.uint8).reshape(61, 83), plane)
+    assert cut == "The label map is damaged."
