@@ -35,7 +35,7 @@ if wanted:
 shell.sidebar()
 forgetting.button()
 try:
-    with script_runs.turn():
+    with script_runs.slot():
         page.run()
 except Exception:
     logging.getLogger(__name__).exception("A page failed")

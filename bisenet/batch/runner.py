@@ -17,7 +17,7 @@ from bisenet.batch.items import TIDY, BatchItem, Parse, keep, measured
 from bisenet.engines import EngineError
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, Photo
-from bisenet.images.sources import Intake, Source
+from bisenet.images.sources import PhotoSources, Source
 from bisenet.parser import Parsing
 from bisenet.runtime.cancellation import Cancelled
 
@@ -34,7 +34,7 @@ class Snapshot:
     """A batch at one moment.
 
     Attributes:
-        kept: the photos that were parsed, in the order in which they came.
+        items: the photos that were parsed, in the order in which they came.
         failed: what was refused or failed.
         total: photos to parse in all.
         tried: photos that are behind it.
@@ -43,7 +43,7 @@ class Snapshot:
         masks_left_out: photos whose masks were too many to keep.
     """
 
-    kept: tuple[BatchItem, ...]
+    items: tuple[BatchItem, ...]
     failed: tuple[SkippedFile, ...]
     total: int
     tried: int
@@ -54,26 +54,26 @@ class Snapshot:
     @property
     def faces(self) -> int:
         """How many faces were parsed."""
-        return sum(photo.faces for photo in self.kept)
+        return sum(photo.faces for photo in self.items)
 
 
 class Batch:
     """Photos and what became of them. ``run`` fills it; everything else may be read meanwhile.
 
     Args:
-        intake: the photos.
+        found: the photos.
         parse: parses one; it may wait for its turn.
         max_mask_bytes: masks beyond are not kept.
     """
 
-    def __init__(self, intake: Intake, parse: Parse, max_mask_bytes: int = MAX_MASK_BYTES):
-        self._sources: dict[str, Source] = {source.name: source for source in intake.sources}
+    def __init__(self, found: PhotoSources, parse: Parse, max_mask_bytes: int = MAX_MASK_BYTES):
+        self._sources: dict[str, Source] = {source.name: source for source in found.sources}
         self._parse: Parse | None = parse
         self._mask_room = max_mask_bytes
         self._lock = threading.Lock()
-        self._kept: list[BatchItem] = []
-        self._failed: list[SkippedFile] = list(intake.refused)
-        self._total = len(intake.sources)
+        self._items: list[BatchItem] = []
+        self._failed: list[SkippedFile] = list(found.refused)
+        self._total = len(found.sources)
         self._tried = 0
         self._masks_left_out = 0
         self._times: deque[float] = deque(maxlen=RATE_PHOTOS)
@@ -106,7 +106,7 @@ class Batch:
                 self._tried += 1
                 self._times.append(time.monotonic())
                 if isinstance(outcome, BatchItem):
-                    self._kept.append(self._within_bounds(outcome))
+                    self._items.append(self._within_bounds(outcome))
                 elif outcome is not None:
                     self._failed.append(outcome)
         progress(1.0, "done")
@@ -123,7 +123,7 @@ class Batch:
             rate = (len(self._times) - 1) / spent if spent > 0 else 0.0
             left = self._total - self._tried
             return Snapshot(
-                kept=tuple(self._kept),
+                items=tuple(self._items),
                 failed=tuple(self._failed),
                 total=self._total,
                 tried=self._tried,
@@ -135,12 +135,12 @@ class Batch:
     def table(self) -> pd.DataFrame:
         """The tidy table so far: a row a photo, face and region. Not to be changed."""
         with self._lock:
-            new = [photo.rows for photo in self._kept[self._in_table :] if len(photo.rows)]
+            new = [photo.rows for photo in self._items[self._in_table :] if len(photo.rows)]
             # Only what is new is joined on: joining thousands of small tables takes seconds.
             if new:
                 old = [self._table] if len(self._table) else []
                 self._table = pd.concat([*old, *new], ignore_index=True)
-            self._in_table = len(self._kept)
+            self._in_table = len(self._items)
             return self._table
 
     def read(self, name: str) -> bytes:
@@ -161,7 +161,7 @@ class Batch:
             self._released = True
             self._parse = None
             self._sources.clear()
-            self._kept.clear()
+            self._items.clear()
             self._failed.clear()
             self._seen.clear()
             self._table = self._table.iloc[:0].copy()
@@ -190,12 +190,12 @@ class Batch:
         except Exception as error:
             return unforeseen(source.name, error)
 
-    def _within_bounds(self, kept: BatchItem) -> BatchItem:
-        if len(kept.mask_png) <= self._mask_room:
-            self._mask_room -= len(kept.mask_png)
-            return kept
+    def _within_bounds(self, item: BatchItem) -> BatchItem:
+        if len(item.mask_png) <= self._mask_room:
+            self._mask_room -= len(item.mask_png)
+            return item
         self._masks_left_out += 1
-        return dataclasses.replace(kept, mask_png=b"")
+        return dataclasses.replace(item, mask_png=b"")
 
 
 def unforeseen(name: str, error: Exception) -> SkippedFile:

@@ -63,20 +63,20 @@ def run(args: argparse.Namespace) -> int:
     counts = {"parsed": 0, "failed": 0, "before": 0}
     began = time.perf_counter()
     with ExitStack() as stack:
-        intake = from_paths(args.paths, stack)
-        for bad in intake.refused:
+        found = from_paths(args.paths, stack)
+        for bad in found.refused:
             print(f"{bad.name}: {bad.reason}", file=sys.stderr)
-        for other in intake.skipped:
+        for other in found.skipped:
             print(f"{other.name}: {other.reason}", file=sys.stderr)
-        counts["failed"] = len(intake.refused)
-        if not intake.sources and not intake.refused:
+        counts["failed"] = len(found.refused)
+        if not found.sources and not found.refused:
             raise ValueError(f"There are no photos in {', '.join(map(str, args.paths))}.")
         # Drawn on a terminal alone: elsewhere there is a line a photo.
         bar = stack.enter_context(
-            tqdm(total=len(intake.sources), unit="photo", disable=None, dynamic_ncols=True)
+            tqdm(total=len(found.sources), unit="photo", disable=None, dynamic_ncols=True)
         )
         outcomes = _outcomes(
-            intake.sources,
+            found.sources,
             folder,
             unqueued(lambda photo: parser.parse(photo, args.framing)),
             args.workers,

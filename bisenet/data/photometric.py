@@ -68,8 +68,10 @@ def blur(rng: np.random.Generator, image: Image) -> Image:
         length = int(rng.uniform(0.008, 0.03) * size) | 1
         kernel = np.zeros((length, length), np.float32)
         kernel[length // 2] = 1 / length
-        turn = cv2.getRotationMatrix2D((length // 2, length // 2), float(rng.uniform(0, 180)), 1)
-        kernel = cv2.warpAffine(kernel, turn, (length, length))
+        rotation = cv2.getRotationMatrix2D(
+            (length // 2, length // 2), float(rng.uniform(0, 180)), 1
+        )
+        kernel = cv2.warpAffine(kernel, rotation, (length, length))
         return cv2.filter2D(image, -1, kernel / max(kernel.sum(), 1e-3)).astype(np.uint8)
     small = max(32, int(size * rng.uniform(0.2, 0.6)))
     shrunk = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)

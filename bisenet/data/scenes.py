@@ -29,14 +29,14 @@ class PlacedFace:
     Attributes:
         source: index of the pair it was cut from.
         size: height of the face box before it was turned, pixels of the scene.
-        turn: degrees, clockwise as seen.
+        roll: degrees, clockwise as seen.
         box: upright box around the face's classes, ``x0, y0, x1, y1`` in the scene's pixels.
         centre: centre of the face box.
     """
 
     source: int
     size: float
-    turn: float
+    roll: float
     box: tuple[float, float, float, float]
     centre: tuple[float, float]
 
@@ -63,7 +63,7 @@ def face_box(mask: Mask) -> tuple[int, int, int, int]:
 
 
 def place(
-    canvas: Image, truth: Mask, pair: Pair, size: float, turn: float, centre: tuple[float, float]
+    canvas: Image, truth: Mask, pair: Pair, size: float, roll: float, centre: tuple[float, float]
 ) -> tuple[float, float, float, float]:
     """Paste a head, by its mask, into a scene, in place.
 
@@ -71,7 +71,7 @@ def place(
     end where the aligned picture ends. The edge is feathered by about a pixel of the result.
 
     Args:
-        size: height of the face box, pixels. turn: degrees, clockwise as seen.
+        size: height of the face box, pixels. roll: degrees, clockwise as seen.
         centre: where the centre of the face box goes, ``x, y``.
 
     Returns:
@@ -80,7 +80,7 @@ def place(
     image, mask = pair
     x0, y0, x1, y1 = face_box(mask)
     scale = size / (y1 - y0)
-    cos, sin = np.cos(np.deg2rad(turn)) * scale, np.sin(np.deg2rad(turn)) * scale
+    cos, sin = np.cos(np.deg2rad(roll)) * scale, np.sin(np.deg2rad(roll)) * scale
     middle = np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2])
     linear = np.array([[cos, -sin], [sin, cos]])
     matrix = np.column_stack([linear, np.array(centre) - linear @ middle])
@@ -101,17 +101,17 @@ def compose(
     rng: np.random.Generator,
     pairs: Sequence[Pair],
     sizes: Sequence[float],
-    turns: Sequence[float],
+    rolls: Sequence[float],
     shape: tuple[int, int] = (960, 1280),
 ) -> Scene:
-    """A scene of ``len(sizes)`` faces, drawn from ``pairs``, each at its size and turn.
+    """A scene of ``len(sizes)`` faces, drawn from ``pairs``, each at its size and roll.
 
     Face boxes keep apart; hair and shoulders may overlap, the later face in front. A face that
     finds no room is left out.
 
     Args:
         rng: the only source of chance.
-        turns: degrees, one a face.
+        rolls: degrees, one a face.
         shape: height and width of the scene.
     """
     height, width = shape
@@ -120,13 +120,13 @@ def compose(
     truth = np.zeros(shape, np.uint8)
     faces: list[PlacedFace] = []
     chosen = rng.permutation(len(pairs))
-    for number, (size, turn) in enumerate(zip(sizes, turns, strict=True)):
+    for number, (size, roll) in enumerate(zip(sizes, rolls, strict=True)):
         centre = _room(rng, faces, size, shape)
         if centre is None:
             continue
         source = int(chosen[number % len(pairs)])
-        box = place(canvas, truth, pairs[source], size, turn, centre)
-        faces.append(PlacedFace(source, float(size), float(turn), box, centre))
+        box = place(canvas, truth, pairs[source], size, roll, centre)
+        faces.append(PlacedFace(source, float(size), float(roll), box, centre))
     return Scene(canvas, truth, tuple(faces))
 
 

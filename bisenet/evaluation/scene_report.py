@@ -21,7 +21,7 @@ from bisenet.geometry.boxes import Box, iou
 from bisenet.parser import FaceParser, Parsing
 
 SIZES = (32, 48, 64, 96, 128, 192, 256, 384)
-TURNS = (0, 15, 30, 45)
+ROLLS = (0, 15, 30, 45)
 NUMBERS = (0, 1, 2, 4, 8, 16)
 SHAPE = (960, 1280)
 # A face counts as found where its box and a true one overlap by this (intersection over union).
@@ -57,7 +57,7 @@ class _Setting:
     varied: str
     value: int
     sizes: tuple[float, ...]
-    turn: float
+    roll: float
 
 
 def scene_report(
@@ -146,7 +146,7 @@ def match(found: Sequence[Box], faces: Sequence[PlacedFace]) -> list[int | None]
 
 def _settings() -> list[_Setting]:
     settings = [_Setting("size", size, (float(size),) * 3, 0.0) for size in SIZES]
-    settings += [_Setting("turn", turn, (96.0, 160.0, 256.0), float(turn)) for turn in TURNS]
+    settings += [_Setting("turn", roll, (96.0, 160.0, 256.0), float(roll)) for roll in ROLLS]
     mixed = (200.0, 144.0, 104.0, 80.0)
     settings += [
         _Setting("number", n, tuple(mixed[i % len(mixed)] for i in range(n)), 8.0) for n in NUMBERS
@@ -173,10 +173,10 @@ def _run(
     find_ms, parse_ms = [], []
     for _ in range(scenes):
         if setting.varied == "number":
-            turns = rng.uniform(-setting.turn, setting.turn, len(setting.sizes))
+            rolls = rng.uniform(-setting.roll, setting.roll, len(setting.sizes))
         else:
-            turns = setting.turn * rng.choice((-1.0, 1.0), len(setting.sizes))
-        scene = compose(rng, pairs, setting.sizes, turns.tolist(), SHAPE)
+            rolls = setting.roll * rng.choice((-1.0, 1.0), len(setting.sizes))
+        scene = compose(rng, pairs, setting.sizes, rolls.tolist(), SHAPE)
         parsing = parser.parse(scene.image)
         matched = match([face.box for face in parsing.faces], scene.faces)
         hits = sum(index is not None for index in matched)

@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Intake:
+class PhotoSources:
     """What a batch was given: photos to parse, and what was refused beforehand.
 
     ``skipped`` are a folder's other files, in a few sentences: nobody asked for those.
@@ -50,7 +50,7 @@ def from_files(
     files: Iterable[tuple[str, BinaryIO]],
     max_photos: int = MAX_PHOTOS,
     max_bytes: int = MAX_TOTAL_BYTES,
-) -> Intake:
+) -> PhotoSources:
     """Photos and zips of photos as they were uploaded.
 
     Args:
@@ -80,10 +80,10 @@ def from_files(
         refused.append(
             SkippedFile(source.name, f"More than {max_photos:,} photos. Put it into another batch.")
         )
-    return Intake(tuple(sources[:max_photos]), tuple(refused))
+    return PhotoSources(tuple(sources[:max_photos]), tuple(refused))
 
 
-def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
+def from_paths(paths: Sequence[Path], stack: ExitStack) -> PhotoSources:
     """Photos, folders (with all below them) and zips on the disk; a photo's name is its path.
 
     Args:
@@ -117,7 +117,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> Intake:
             found.append(Source(name, partial(read_path, path), spoken(path.name)))
         # The same path given twice, or within a folder that was given, is one photo.
         sources |= {source.name: source for source in found}
-    return Intake(tuple(sources.values()), tuple(refused), tuple(skipped))
+    return PhotoSources(tuple(sources.values()), tuple(refused), tuple(skipped))
 
 
 def is_zip(name: str) -> bool:

@@ -181,10 +181,10 @@ def _calibration(files: Sequence[Path], size: int) -> Iterator[NDArray[np.float3
 
 def _varied(square: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     size = square.shape[0]
-    turn = cv2.getRotationMatrix2D(
+    rotation = cv2.getRotationMatrix2D(
         (size / 2, size / 2), rng.uniform(-15, 15), float(np.exp(rng.uniform(-0.4, 0.3)))
     )
-    moved: Any = cv2.warpAffine(square, turn, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+    moved: Any = cv2.warpAffine(square, rotation, (size, size), borderMode=cv2.BORDER_REFLECT_101)
     lit = moved.astype(np.float32) * rng.uniform(0.6, 1.3) + rng.uniform(-20, 20)
     return np.ascontiguousarray(lit[:, :: rng.choice([-1, 1])].clip(0, 255).astype(np.uint8))
 

@@ -215,6 +215,6 @@ def test_a_photo_opens_in_explore_and_a_new_batch_lets_go(
     at.switch_page("pages/batch.py").run()
     at.button(key="batch-new").click().run()
     assert "batch_page" not in at.session_state
-    assert old.batch.snapshot().kept == ()
+    assert old.batch.snapshot().items == ()
     assert old.batch.table().empty
     assert not at.file_uploader[0].value

@@ -14,7 +14,7 @@ from bisenet.dashboard.session.gallery import StoredPhoto
 from bisenet.dashboard.session.jobs import Job, at_session_end
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, display_name
-from bisenet.images.sources import Intake, from_files
+from bisenet.images.sources import PhotoSources, from_files
 from bisenet.parse_queue import background
 from bisenet.parser import FramingName
 from bisenet.runtime.admission import QueueFull
@@ -116,7 +116,7 @@ def take_problem() -> str:
     return problem
 
 
-def _start(uploads: Intake, framing: FramingName) -> None:
+def _start(uploads: PhotoSources, framing: FramingName) -> None:
     clear()
     weights = shell.current_weights()
     parser = resources.get_parser(weights)

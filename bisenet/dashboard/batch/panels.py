@@ -83,7 +83,7 @@ def _downloads(page: PageState, state: Snapshot) -> None:
     batch = page.batch
 
     def masks() -> bytes:
-        kept = [(p.name, p.mask_png) for p in batch.snapshot().kept if p.mask_png]
+        kept = [(p.name, p.mask_png) for p in batch.snapshot().items if p.mask_png]
         return bundle.masks_zip(kept)
 
     for kind, write, hint in (
@@ -95,14 +95,14 @@ def _downloads(page: PageState, state: Snapshot) -> None:
             partial(lambda write: write(batch.table()), write),
             f"regions.{kind.lower()}",
             hint,
-            disabled=not state.kept,
+            disabled=not state.items,
         )
     downloads.button(
         "Masks, ZIP",
         masks,
         "masks.zip",
         "Indexed PNGs of class ids, at the photos' resolution.",
-        disabled=state.masks_left_out == len(state.kept),
+        disabled=state.masks_left_out == len(state.items),
     )
 
 
@@ -119,7 +119,7 @@ def _words(state: Snapshot) -> str:
 
 def _summary(page: PageState, state: Snapshot) -> str:
     faces = f"**{state.faces:,} {'face' if state.faces == 1 else 'faces'}**"
-    photos = f"{len(state.kept):,} {'photo' if len(state.kept) == 1 else 'photos'}"
+    photos = f"{len(state.items):,} {'photo' if len(state.items) == 1 else 'photos'}"
     took = f"in {duration(page.job.elapsed)}, weights {page.weights}"
     if state.tried < state.total:
         return f"Stopped after {state.tried:,} of {state.total:,}: {faces} in {photos}, {took}."

@@ -46,11 +46,11 @@ class Results:
 def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
     """All of it; a line before the first face."""
     if table.empty:
-        if state.kept:
+        if state.items:
             st.info("No face was found so far.", icon=":material/info:")
         _others(state)
         return
-    previews = {(p.name, one.face): one for p in state.kept for one in p.previews}
+    previews = {(p.name, one.face): one for p in state.items for one in p.previews}
     wide = by_face(table, measure)
     shown = Results(measure, wide, outliers(wide), previews)
     tabs.draw(
@@ -93,11 +93,11 @@ def _others(state: Snapshot) -> None:
     bad = [*state.failed]
     bad += [
         SkippedFile(photo.name, "No face was found. Mark it by hand in Explore.")
-        for photo in state.kept
+        for photo in state.items
         if not photo.faces
     ]
     notes = [
-        (photo.name, notice) for photo in state.kept if photo.faces for notice in photo.notices
+        (photo.name, notice) for photo in state.items if photo.faces for notice in photo.notices
     ]
     if bad:
         with st.expander(

@@ -32,7 +32,7 @@ class ScriptRuns:
         self._ends: dict[int, float] = {}
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Wait until fewer are busy, then count as one of them for the block."""
         self._enter()
         try:
@@ -74,7 +74,7 @@ class ScriptRuns:
 
 
 _PROCESS = ScriptRuns()
-turn = _PROCESS.turn
+slot = _PROCESS.slot
 step_aside = _PROCESS.step_aside
 
 

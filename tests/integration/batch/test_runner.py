@@ -55,7 +55,7 @@ def test_what_is_kept_of_each_photo(parse: Parse, portrait: Image.Image) -> None
     assert (state.total, state.tried, state.faces, state.failed) == (2, 2, 2, ())
     assert state.rate > 0
     assert state.seconds_left == 0
-    first = state.kept[0]
+    first = state.items[0]
     mask = Image.open(io.BytesIO(first.mask_png))
     assert mask.mode == "P"
     assert mask.size == (200, 200)
@@ -91,7 +91,7 @@ def test_a_bad_photo_and_a_second_copy_stop_nothing(
     batch = batch_of(sometimes, b"not a photo", good, other, good, jpeg(portrait, 80))
     run(batch)
     state = batch.snapshot()
-    assert [photo.name for photo in state.kept] == ["1.jpg", "4.jpg"]
+    assert [photo.name for photo in state.items] == ["1.jpg", "4.jpg"]
     told = {one.name: one.reason for one in state.failed}
     assert "not an image" in told["0.jpg"]
     assert "could not be parsed" in told["2.jpg"]
@@ -104,7 +104,7 @@ def test_a_photo_without_a_face_is_kept_without_rows(parser: FaceParser) -> None
     grey = Image.new("RGB", (96, 64), "grey")
     batch = batch_of(unqueued(lambda photo: parser.parse(photo, "auto")), jpeg(grey, 64))
     run(batch)
-    (photo,) = batch.snapshot().kept
+    (photo,) = batch.snapshot().items
     assert photo.faces == 0
     assert [preview.face for preview in photo.previews] == [0]
     assert "No face was found" in " ".join(photo.notices)
@@ -116,7 +116,7 @@ def test_cancelled_in_mid_run_it_keeps_what_is_done(parse: Parse, portrait: Imag
     batch = batch_of(parse, *(jpeg(portrait, 60 + i) for i in range(4)))
     batch.run(lambda share, what: None, lambda: batch.snapshot().tried == 2)
     state = batch.snapshot()
-    assert (state.tried, len(state.kept), state.total) == (2, 2, 4)
+    assert (state.tried, len(state.items), state.total) == (2, 2, 4)
     assert batch.table()["photo"].nunique() == 2
     assert batch.read("3.jpg") == jpeg(portrait, 63), "the rest is still at hand"
 
@@ -163,14 +163,14 @@ def test_masks_are_kept_up_to_a_limit(parse: Parse, portrait: Image.Image) -> No
     run(batch)
     state = batch.snapshot()
     assert state.masks_left_out == 2
-    assert {photo.mask_png for photo in state.kept} == {b""}
+    assert {photo.mask_png for photo in state.items} == {b""}
 
 
 def test_a_released_batch_holds_nothing_and_stops(parse: Parse, portrait: Image.Image) -> None:
     batch = batch_of(parse, *(jpeg(portrait, 60 + i) for i in range(3)))
     batch.run(lambda share, what: batch.release() if share > 0.3 else None, lambda: False)
     state = batch.snapshot()
-    assert (state.kept, state.failed) == ((), ())
+    assert (state.items, state.failed) == ((), ())
     assert batch.table().empty
     with pytest.raises(ImageError, match="not at hand"):
         batch.read("0.jpg")

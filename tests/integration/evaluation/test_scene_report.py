@@ -14,7 +14,7 @@ def test_faces_in_scenes_are_found(parser: FaceParser, monkeypatch: pytest.Monke
     from bisenet.data.faces import find_faces
 
     monkeypatch.setattr(scene_report, "SIZES", (128,))
-    monkeypatch.setattr(scene_report, "TURNS", ())
+    monkeypatch.setattr(scene_report, "ROLLS", ())
     monkeypatch.setattr(scene_report, "NUMBERS", (0,))
     files = find_faces(LABELLED / "val")[:4]
     report = scene_report.scene_report(parser, files, scenes=1, seed=4)

@@ -31,15 +31,15 @@ def test_uploads_of_every_kind_get_names_of_their_own() -> None:
         ("set.zip", zipped(x=b"two", y=b"three")),
         ("folder/x.jpg", io.BytesIO(b"four")),
     ]
-    intake = from_files(files)
-    assert {source.name: source.read() for source in intake.sources} == {
+    found = from_files(files)
+    assert {source.name: source.read() for source in found.sources} == {
         "x.jpg": b"one",
         "x (2).jpg": b"two",
         "y.jpg": b"three",
         "x (3).jpg": b"four",
     }
-    assert intake.refused == ()
-    assert intake.sources[0].read() == b"one", "it can be read again"
+    assert found.refused == ()
+    assert found.sources[0].read() == b"one", "it can be read again"
 
 
 def test_a_bad_zip_is_refused_and_the_rest_goes_on() -> None:
@@ -53,9 +53,9 @@ def test_a_bad_zip_is_refused_and_the_rest_goes_on() -> None:
         ("useless.zip", out),
         ("good.jpg", io.BytesIO(b"good")),
     ]
-    intake = from_files(files)
-    assert [source.name for source in intake.sources] == ["good.jpg"]
-    told = {one.name: one.reason for one in intake.refused}
+    found = from_files(files)
+    assert [source.name for source in found.sources] == ["good.jpg"]
+    told = {one.name: one.reason for one in found.refused}
     assert "not a zip" in told["no.zip"]
     assert "empty" in told["empty.zip"]
     assert "Nothing in the zip can be used" in told["useless.zip"]
@@ -65,12 +65,12 @@ def test_a_bad_zip_is_refused_and_the_rest_goes_on() -> None:
 
 def test_what_is_over_the_limits_is_refused_by_name() -> None:
     files = [(f"{i}.jpg", io.BytesIO(bytes(10))) for i in range(5)]
-    intake = from_files(files, max_photos=2)
-    assert [source.name for source in intake.sources] == ["0.jpg", "1.jpg"]
-    assert [one.name for one in intake.refused] == ["2.jpg", "3.jpg", "4.jpg"]
-    assert "More than 2 photos" in intake.refused[0].reason
-    intake = from_files(files, max_bytes=30)
-    assert [one.name for one in intake.refused] == ["3.jpg", "4.jpg"]
+    found = from_files(files, max_photos=2)
+    assert [source.name for source in found.sources] == ["0.jpg", "1.jpg"]
+    assert [one.name for one in found.refused] == ["2.jpg", "3.jpg", "4.jpg"]
+    assert "More than 2 photos" in found.refused[0].reason
+    found = from_files(files, max_bytes=30)
+    assert [one.name for one in found.refused] == ["3.jpg", "4.jpg"]
 
 
 def test_an_upload_is_read_no_further_than_its_refusal_needs() -> None:
@@ -90,20 +90,20 @@ def test_paths_are_photos_folders_and_zips(tmp_path: Path) -> None:
     archive.write_bytes(zipped(three=b"three").getvalue())
     single = folder / "one.png"
     with ExitStack() as stack:
-        intake = from_paths([folder, archive, single, tmp_path / "gone.jpg"], stack)
-        assert [(source.place, source.name) for source in intake.sources] == [
+        found = from_paths([folder, archive, single, tmp_path / "gone.jpg"], stack)
+        assert [(source.place, source.name) for source in found.sources] == [
             ("b/two.JPG", str(folder / "b" / "two.JPG")),
             ("one.png", str(single)),
             ("three.jpg", f"{archive}/three.jpg"),
             ("gone.jpg", str(tmp_path / "gone.jpg")),
         ]
-        assert [source.read() for source in intake.sources[:3]] == [b"two", b"one", b"three"]
-        assert intake.refused == ()
-        assert [(one.name, one.reason) for one in intake.skipped] == [
+        assert [source.read() for source in found.sources[:3]] == [b"two", b"one", b"three"]
+        assert found.refused == ()
+        assert [(one.name, one.reason) for one in found.skipped] == [
             (str(folder), "1 file is no photo and is skipped: notes.txt.")
         ]
         with pytest.raises(ImageError, match="cannot be opened"):
-            intake.sources[3].read()
+            found.sources[3].read()
 
 
 def test_a_file_on_the_disk_that_is_too_large_is_not_read(

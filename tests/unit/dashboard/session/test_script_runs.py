@@ -16,7 +16,7 @@ def test_so_many_run_at_a_time(most: int) -> None:
     inside, seen = [0], list[int]()
 
     def script() -> None:
-        with runs.turn():
+        with runs.slot():
             with lock:
                 inside[0] += 1
                 seen.append(inside[0])
@@ -35,7 +35,7 @@ def test_so_many_run_at_a_time(most: int) -> None:
 
 def in_a_thread(runs: ScriptRuns, order: list[str], name: str) -> threading.Thread:
     def script() -> None:
-        with runs.turn():
+        with runs.slot():
             order.append(name)
 
     thread = threading.Thread(target=script, daemon=True)
@@ -45,7 +45,7 @@ def in_a_thread(runs: ScriptRuns, order: list[str], name: str) -> threading.Thre
 
 def test_one_that_waits_long_no_longer_counts() -> None:
     runs, order = ScriptRuns(1, busy_seconds=0.1), list[str]()
-    with runs.turn():
+    with runs.slot():
         begin = time.monotonic()
         in_a_thread(runs, order, "next").join(10)
         assert order
@@ -54,7 +54,7 @@ def test_one_that_waits_long_no_longer_counts() -> None:
 
 def test_one_that_steps_aside_no_longer_counts() -> None:
     runs, order = ScriptRuns(1, busy_seconds=30), list[str]()
-    with runs.turn():
+    with runs.slot():
         waiting = in_a_thread(runs, order, "next")
         until(lambda: runs._queue)
         assert not order
@@ -65,7 +65,7 @@ def test_one_that_steps_aside_no_longer_counts() -> None:
 
 def test_they_run_in_the_order_in_which_they_come() -> None:
     runs, order = ScriptRuns(1, busy_seconds=30), list[str]()
-    with runs.turn():
+    with runs.slot():
         threads = []
         for number in range(10):
             threads.append(in_a_thread(runs, order, str(number)))
@@ -77,14 +77,14 @@ def test_they_run_in_the_order_in_which_they_come() -> None:
 
 def test_without_a_limit_nobody_waits() -> None:
     runs, order = ScriptRuns(busy_seconds=30), list[str]()
-    with runs.turn():
+    with runs.slot():
         in_a_thread(runs, order, "other").join(10)
         assert order
 
 
 def test_a_script_that_fails_gives_its_turn_back() -> None:
     runs = ScriptRuns(1, busy_seconds=30)
-    with pytest.raises(RuntimeError), runs.turn():
+    with pytest.raises(RuntimeError), runs.slot():
         raise RuntimeError
-    with runs.turn():
+    with runs.slot():
         pass
