@@ -94,6 +94,9 @@ LABEL_ORDERS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# In label maps for people's eyes and counts: where no view of a photo decided. No class.
+NOT_LOOKED_AT = NUM_CLASSES
+
 
 def palette() -> NDArray[np.uint8]:
     """Class colours, shape ``(19, 3)``, sRGB."""

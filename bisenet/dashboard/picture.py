@@ -19,7 +19,8 @@ class Picture:
 
     Attributes:
         photo: JPEG or PNG, up to 12 megapixels.
-        labels: ``pack`` of ``(H, W)`` class ids with the photo's aspect; may be smaller than it.
+        labels: ``pack`` of ``(H, W)`` class ids, or ``NOT_LOOKED_AT``, with the photo's aspect; may
+            be smaller than it.
         title: the photo's name, for screen readers and above the pictures of a comparison.
         confidence: ``pack`` of a plane of any size, 255 = certain; None leaves it unsaid.
         faces: boxes in pixels of ``photo`` by the faces' ids; framed when more than one.

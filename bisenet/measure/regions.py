@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
+from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NOT_LOOKED_AT, NUM_CLASSES
 from bisenet.geometry.boxes import within
 from bisenet.parser import Parsing
 
@@ -56,11 +56,12 @@ def measure_regions(parsing: Parsing, by_face: bool = False) -> pd.DataFrame:
 
     Returns:
         One row a region in class order, with the columns of ``COLUMNS``. ``head_share`` is
-        missing for background and clothes. Empty for an empty mask, and for no faces.
+        missing for background and clothes. What no view looked at belongs to no row. Empty for
+        an empty mask, and for no faces.
     """
     size = parsing.mask.size
     if not by_face:
-        return _measure(parsing.image, parsing.mask, parsing.confidence, (0, 0), size)
+        return _measure(parsing.image, parsing.labels, parsing.confidence, (0, 0), size)
     tables = []
     for face in parsing.faces:
         here = within(face.window)
@@ -155,19 +156,19 @@ class Runs:
 
     def sums(self, values: NDArray[np.intp]) -> NDArray[np.int64]:
         """Whole numbers, one a run, summed by class, ``(19,)``."""
-        sums = np.zeros(NUM_CLASSES, np.int64)
+        sums = np.zeros(NOT_LOOKED_AT + 1, np.int64)
         np.add.at(sums, self.class_id, values)
-        return sums
+        return sums[:NUM_CLASSES]
 
     def boxes(self) -> tuple[NDArray[np.int64], ...]:
         """Left, top, right and bottom of each class, ``(19,)`` each; of no use where absent."""
-        left, top, right, bottom = np.zeros((4, NUM_CLASSES), np.int64)
+        left, top, right, bottom = np.zeros((4, NOT_LOOKED_AT + 1), np.int64)
         left[:], top[:] = self.shape[1], self.shape[0]
         np.minimum.at(left, self.class_id, self.left)
         np.minimum.at(top, self.class_id, self.row)
         np.maximum.at(right, self.class_id, self.right)
         np.maximum.at(bottom, self.class_id, self.row + 1)
-        return left, top, right, bottom
+        return left[:NUM_CLASSES], top[:NUM_CLASSES], right[:NUM_CLASSES], bottom[:NUM_CLASSES]
 
     def parts(self) -> NDArray[np.int64]:
         """Number of 8-connected parts of each class, ``(19,)``."""
@@ -188,7 +189,7 @@ class Runs:
         pairs = (np.ones(int(same.sum()), bool), (upper[same], lower[same]))
         _, part = connected_components(coo_array(pairs, shape=(count, count)), directed=False)
         _, one_of_each = np.unique(part, return_index=True)
-        return np.bincount(self.class_id[one_of_each], minlength=NUM_CLASSES)
+        return np.bincount(self.class_id[one_of_each], minlength=NUM_CLASSES)[:NUM_CLASSES]
 
 
 def perimeters(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -214,9 +215,9 @@ def perimeters(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
             step = 10 if down and across else 2
             code += step * ((labels[other] == class_id) & (on_edge[other] != 0))
     codes = np.bincount(
-        class_id * len(_STEP_OF_CODE) + code, minlength=NUM_CLASSES * len(_STEP_OF_CODE)
+        class_id * len(_STEP_OF_CODE) + code, minlength=(NOT_LOOKED_AT + 1) * len(_STEP_OF_CODE)
     )
-    return codes.reshape(NUM_CLASSES, -1) @ _STEP_OF_CODE
+    return codes.reshape(NOT_LOOKED_AT + 1, -1)[:NUM_CLASSES] @ _STEP_OF_CODE
 
 
 def _means(

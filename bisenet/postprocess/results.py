@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, FACE_CLASSES, NUM_CLASSES
+from bisenet.classes import BACKGROUND, FACE_CLASSES, NOT_LOOKED_AT, NUM_CLASSES
 from bisenet.engines import EngineInfo
 from bisenet.geometry.boxes import Box, Point, Rect, within
 from bisenet.geometry.crops import Crop
@@ -115,7 +115,15 @@ class Parsing:
     @property
     def covered(self) -> NDArray[np.bool_]:
         """Where a view decided, ``(H, W)``; elsewhere the mask's 0 means nothing."""
+        if not self.instance_ids.size:
+            return np.ones(self.mask.shape, bool)
         return self.instance_ids > 0
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """``mask`` with ``NOT_LOOKED_AT`` where no view decided, ``(H, W)`` uint8."""
+        covered = self.covered
+        return self.mask if covered.all() else np.where(covered, self.mask, np.uint8(NOT_LOOKED_AT))
 
     @property
     def classes(self) -> tuple[int, ...]:

@@ -94,7 +94,7 @@ class Chain:
 
     def _measure(self, parsing: Parsing) -> None:
         regions = measure_regions(parsing)
-        assert regions["area_px"].sum() == parsing.mask.size
+        assert regions["area_px"].sum() == parsing.covered.sum()
         for face in parsing.faces[:2]:
             proportions(face.mask)
             pair_table(face.mask)

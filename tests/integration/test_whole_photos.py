@@ -9,9 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.classes import BY_NAME
+from bisenet.classes import BY_NAME, NOT_LOOKED_AT
+from bisenet.dashboard.picture import pack
+from bisenet.dashboard.session.gallery import make_view
 from bisenet.images import samples
 from bisenet.images.decode import load_image
+from bisenet.measure.regions import measure_regions
 from bisenet.parser import FaceParser, Parsing
 from bisenet.postprocess.logits import LogitGrid
 from bisenet.postprocess.resample import covered
@@ -103,3 +106,17 @@ def test_long_hair_has_no_straight_edge_where_the_fine_crop_ends(parser: FacePar
             break
     assert len(shares) == 12
     assert np.mean(shares) < 0.01, shares
+
+
+def test_what_nobody_looked_at_is_in_no_row(in_a_scene: Parsing) -> None:
+    regions = measure_regions(in_a_scene)
+    assert regions["area_px"].sum() == in_a_scene.covered.sum()
+    clothes = regions.set_index("class_id").loc[CLOTH]
+    rows, columns = np.nonzero(in_a_scene.mask == CLOTH)
+    assert clothes["area_px"] == len(rows)
+    assert clothes["top_px"] == rows.min()
+    assert clothes["right_px"] == columns.max() + 1
+    view = make_view(in_a_scene, "scene")
+    shown = in_a_scene.labels
+    assert (shown == NOT_LOOKED_AT).sum() == (~in_a_scene.covered).sum()
+    assert view.picture.labels == pack(shown)

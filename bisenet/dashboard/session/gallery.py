@@ -253,10 +253,10 @@ def _for_display(
     height, width = parsing.mask.shape
     size = display_size(height, width)
     if size == (width, height):
-        return parsing.image, parsing.mask, parsing.confidence
+        return parsing.image, parsing.labels, parsing.confidence
     return (
         cv2.resize(parsing.image, size, interpolation=cv2.INTER_AREA),
-        cv2.resize(parsing.mask, size, interpolation=cv2.INTER_NEAREST),
+        cv2.resize(parsing.labels, size, interpolation=cv2.INTER_NEAREST),
         cv2.resize(parsing.confidence, size, interpolation=cv2.INTER_AREA),
     )
 

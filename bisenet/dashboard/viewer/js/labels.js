@@ -1,6 +1,8 @@
 // What a label map says about each class, computed once when it arrives.
 
 const STATS_PIXELS = 1e6;
+// No class: where no view of the photo decided (bisenet/classes.py).
+export const NOT_LOOKED_AT = 19;
 
 /**
  * @typedef {{share: number, point: [number, number]}} ClassStats
@@ -53,7 +55,7 @@ export function measureClasses(map) {
   }
   const stats = new Map();
   for (let c = 0; c < 256; c++) {
-    if (!count[c]) continue;
+    if (!count[c] || c === NOT_LOOKED_AT) continue;
     stats.set(c, {
       share: count[c] / data.length,
       point: n[c] ? [(bestX[c] + 0.5) / width, (bestY[c] + 0.5) / height] : [0.5, 0.5],

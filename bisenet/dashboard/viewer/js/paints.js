@@ -1,6 +1,9 @@
 // How strongly each class is drawn, from the view and from what is pointed at.
 
+import { NOT_LOOKED_AT } from "./labels.js";
+
 const FADED = 0.4; // what is left of the others while one region is selected
+const VEIL = 0.5; // over what was not looked at, while regions are drawn
 
 /** @param {string} color "#rrggbb" @returns {[number, number, number]} */
 function rgb(color) {
@@ -29,5 +32,6 @@ export function paintsFor(classes, view, hover, focus) {
     if (lit || chosen) line = 0;
     paints[id] = { rgb: rgb(color), fill, line, ring: chosen ? 1 : lit ? 0.9 : 0 };
   }
+  paints[NOT_LOOKED_AT] = { rgb: [24, 26, 32], fill: strength ? VEIL : 0, line: 0, ring: 0 };
   return paints;
 }

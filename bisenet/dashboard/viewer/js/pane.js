@@ -2,7 +2,7 @@
 // divider, the label at the pointer, and the loading and failed states.
 
 import { h, icon } from "./dom.js";
-import { percent, valueAt } from "./labels.js";
+import { NOT_LOOKED_AT, percent, valueAt } from "./labels.js";
 import { compose, createFrame, resample } from "./raster.js";
 import { paintsFor } from "./paints.js";
 
@@ -250,7 +250,8 @@ export class Pane {
   /** @returns {number|null} the class under a point of the stage */
   classAt(fx, fy) {
     if (!this.picture || fx < 0 || fy < 0 || fx >= 1 || fy >= 1) return null;
-    return valueAt(this.picture.labels, ...this.viewer.zoom.toImage(fx, fy));
+    const id = valueAt(this.picture.labels, ...this.viewer.zoom.toImage(fx, fy));
+    return id === NOT_LOOKED_AT ? null : id;
   }
 
   /** Names the region at a point of the stage. */

@@ -23,7 +23,7 @@ def test_a_face_is_measured_once(parser: FaceParser) -> None:
     assert np.array_equal(of_first.parsing.mask, view.parsing.faces[0].mask)
     assert view.of_face(first).regions is of_first.regions
     areas = {face: view.of_face(face).regions["area_px"].sum() for face in (first, second)}
-    assert areas[first] == areas[second] == view.parsing.mask.size
+    assert areas[first] == areas[second] == view.parsing.covered.sum()
     assert not view.of_face(second).regions.equals(of_first.regions)
     assert view.of_face(None) is view
 

@@ -39,6 +39,14 @@ function draw(map, size, view, rect = { x: 0, y: 0, w: map.width, h: map.height 
   return { frame, pixels, alpha: (x, y) => pixels[y * size + x] >>> 24 };
 }
 
+test("what was not looked at is dimmed while regions are drawn, and is no region", () => {
+  const map = { width: 2, height: 2, data: Uint8Array.from([1, 1, 19, 19]) };
+  assert.deepEqual([...measureClasses(map).keys()], [1]);
+  assert.equal(measureClasses(map).get(1).share, 0.5);
+  assert.equal(paintsFor(CLASSES, DEFAULTS, null, false)[19].fill, 0.5);
+  assert.equal(paintsFor(CLASSES, { ...DEFAULTS, opacity: 0 }, null, false)[19].fill, 0);
+});
+
 test("at its own size a map is drawn as it is", () => {
   const map = disc(40, 12);
   const { frame } = draw(map, 40, {});
