@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -16,7 +17,6 @@ from typing import BinaryIO, cast
 
 import cv2
 import numpy as np
-import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
@@ -31,8 +31,13 @@ from bisenet.images.headers import (
     tiff_pages,
 )
 
-# What lies beside a photo, its thumbnail, depth or mask, is not looked at.
-pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+with contextlib.suppress(
+    ImportError
+):  # a machine that only trains may lack it; HEIC is refused then
+    import pillow_heif
+
+    # What lies beside a photo, its thumbnail, depth or mask, is not looked at.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000

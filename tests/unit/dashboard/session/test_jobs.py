@@ -149,15 +149,15 @@ class Sessions:
 
     def look_after(self, seconds: float) -> None:
         """Let so many seconds pass, then one look of the watcher; return when it is over."""
-        assert self._idle.acquire(timeout=10)
+        assert self._idle.acquire(timeout=60)
         self._clock.now += seconds
         self._look.release()
-        assert self._idle.acquire(timeout=10)
+        assert self._idle.acquire(timeout=60)
         self._idle.release()
 
     def _pause(self, seconds: float) -> None:
         self._idle.release()
-        assert self._look.acquire(timeout=30)
+        assert self._look.acquire(timeout=90)
 
 
 @pytest.fixture
