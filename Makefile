@@ -22,7 +22,7 @@ serve: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@echo "==> Running the tests"
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
