@@ -186,17 +186,17 @@ class FaceParser:
             with clock.stage("crop"):
                 crops = [_with_context(one.crop).at(self.input_size) for one in part]
                 wide = [wide_crop(crop) for crop in crops]
-                seen = [*crops, *(crop for crop in wide if crop is not None)]
-                squares = np.stack([crop.sample(pixels) for crop in seen])
+                squares = np.stack([crop.sample(pixels) for crop in crops])
+                around = [crop.sample(pixels) for crop in wide if crop is not None]
             with clock.stage("network"):
                 logits = self._infer(squares)
+                farther = iter(self._infer(np.stack(around)) if around else ())
             with clock.stage("upsample"):
-                farther = iter(logits[len(crops) :])
-                for crop, view, around in zip(crops, logits, wide, strict=False):
+                for crop, view, wide_one in zip(crops, logits, wide, strict=True):
                     marks = find_landmarks(view, crop)
                     fine, far = self._calibrated(view), None
-                    if around is not None:
-                        fine, far = join(fine, crop, self._calibrated(next(farther)), around)
+                    if wide_one is not None:
+                        fine, far = join(fine, crop, self._calibrated(next(farther)), wide_one)
                     if by_hand or (marks is not None and marks.score >= MIN_SCORE):
                         composite.paint(fine, crop, marks, far)
             if progress is not None:

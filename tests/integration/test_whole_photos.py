@@ -105,7 +105,9 @@ def test_long_hair_has_no_straight_edge_where_the_fine_crop_ends(parser: FacePar
         if len(shares) == 12:
             break
     assert len(shares) == 12
-    assert np.mean(shares) < 0.01, shares
+    # A boundary that crosses the rim leaves a few pixels there; without the wide view it is 0.09.
+    assert np.mean(shares) < 0.02, shares
+    assert max(shares) < 0.05, shares
 
 
 def test_what_nobody_looked_at_is_in_no_row(in_a_scene: Parsing) -> None:
