@@ -194,11 +194,13 @@ class FaceParser:
             with clock.stage("upsample"):
                 for crop, view, wide_one in zip(crops, logits, wide, strict=True):
                     marks = find_landmarks(view, crop)
+                    seen_wide = None if wide_one is None else next(farther)
+                    if not by_hand and (marks is None or marks.score < MIN_SCORE):
+                        continue
                     fine, far = self._calibrated(view), None
-                    if wide_one is not None:
-                        fine, far = join(fine, crop, self._calibrated(next(farther)), wide_one)
-                    if by_hand or (marks is not None and marks.score >= MIN_SCORE):
-                        composite.paint(fine, crop, marks, far)
+                    if wide_one is not None and seen_wide is not None:
+                        fine, far = join(fine, crop, self._calibrated(seen_wide), wide_one)
+                    composite.paint(fine, crop, marks, far)
             if progress is not None:
                 progress(min(start + BATCH, len(found)), len(found))
         return composite if composite.faces else None

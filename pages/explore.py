@@ -32,7 +32,7 @@ looked_at = viewer(
     on_box=partial(face_marks.mark, shown),
     on_dismiss=partial(face_marks.dismiss, shown),
 )
-if not parsing.covered.all():
+if not parsing.all_covered:
     st.caption("Dimmed: too far from the faces to be looked at; counted as no region.")
 unsure = region_detail.low_confidence(view.regions)
 if unsure:

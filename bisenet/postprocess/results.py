@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -119,11 +120,17 @@ class Parsing:
             return np.ones(self.mask.shape, bool)
         return self.instance_ids > 0
 
+    @cached_property
+    def all_covered(self) -> bool:
+        """Whether a view decided everywhere; counted once, as pages ask at every click."""
+        return bool(self.covered.all())
+
     @property
     def labels(self) -> NDArray[np.uint8]:
         """``mask`` with ``NOT_LOOKED_AT`` where no view decided, ``(H, W)`` uint8."""
-        covered = self.covered
-        return self.mask if covered.all() else np.where(covered, self.mask, np.uint8(NOT_LOOKED_AT))
+        if self.all_covered:
+            return self.mask
+        return np.where(self.covered, self.mask, np.uint8(NOT_LOOKED_AT))
 
     @property
     def classes(self) -> tuple[int, ...]:

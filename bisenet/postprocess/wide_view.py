@@ -53,12 +53,12 @@ def wide_crop(crop: Crop) -> Crop | None:
         crop shows all of the photo.
     """
     height, width = crop.shape
-    x, y, w, h = crop.window
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
-    if (x, y, w, h) == (0, 0, width, height) and _inside(crop, corners):
+    at = crop.to_crop(corners)
+    if (at >= -0.5).all() and (at <= crop.size - 0.5).all():
         return None
     middle = (crop.size - 1) / 2
-    reach = float(np.abs(_to_crop(crop, corners) - middle).max()) / (crop.size / 2)
+    reach = float(np.abs(at - middle).max()) / (crop.size / 2)
     return crop.widened(min(max(reach, 1.0), WIDEST)).at(max(32, int(SIZE * crop.size) // 32 * 32))
 
 
@@ -107,7 +107,7 @@ def _positions(crop: Crop, grid: int, around: Crop, samples: int) -> NDArray[np.
     """Where a crop's samples lie among those of another, ``(2, grid, grid)``: x, y."""
     axis = np.linspace(0, crop.size - 1, grid)
     xs, ys = np.meshgrid(axis, axis)
-    points = _to_crop(around, crop.to_photo(np.stack([xs.ravel(), ys.ravel()], 1)))
+    points = around.to_crop(crop.to_photo(np.stack([xs.ravel(), ys.ravel()], 1)))
     points /= (around.size - 1) / (samples - 1)
     return np.asarray(points.clip(0, samples - 1).T.reshape(2, grid, grid), np.float32)
 
@@ -116,13 +116,3 @@ def _read(logits: NDArray[np.float32], position: NDArray[np.float32]) -> NDArray
     """Bilinear interpolation of ``(C, g, g)`` at positions ``(2, h, w)``: ``(C, h, w)``."""
     x, y = position
     return np.stack([cv2.remap(plane, x, y, cv2.INTER_LINEAR) for plane in logits])
-
-
-def _to_crop(crop: Crop, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points ``(N, 2)`` of the photo (x, y) in the crop's pixels."""
-    return points @ crop.matrix[:, :2].T + crop.matrix[:, 2]
-
-
-def _inside(crop: Crop, points: NDArray[np.float64]) -> bool:
-    at = _to_crop(crop, points)
-    return bool((at >= -0.5).all() and (at <= crop.size - 0.5).all())
