@@ -34,6 +34,11 @@ def progress(page: PageState) -> None:
             key="batch-new",
             help="Lets go of this one: download what you need first.",
         )
+    if page.samples:
+        st.caption(
+            "Samples: one public-domain photo (Eileen Collins, NASA) under "
+            f"{state.total} variations. They show how this page works; one face is no batch."
+        )
     if page.job.problem and page.job.problem != "Stopped.":
         st.error(page.job.problem, icon=":material/error:")
 

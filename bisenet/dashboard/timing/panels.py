@@ -200,8 +200,8 @@ def _filtered(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _percentiles(times: Summary, warm_ups: int) -> None:
     with st.container(horizontal=True):
-        for label, value in (("p50", times.median), ("p95", times.p95), ("p99", times.p99)):
-            st.metric(label, f"{value:.0f} ms", border=True)
+        for label, value, hint in timing_charts.percentiles(times):
+            st.metric(label, f"{value:.0f} ms", border=True, help=hint)
         st.metric(
             "Parses",
             f"{times.count}",
