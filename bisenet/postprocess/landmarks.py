@@ -46,6 +46,7 @@ class Landmarks:
         score: 0..1; 0 where the arrangement is no face.
         complete: whether eyes or glasses, nose and mouth were all detected; otherwise what is
             hidden is put where the other parts have it.
+        nose: its centre.
     """
 
     eyes: tuple[Point, Point]
@@ -53,6 +54,7 @@ class Landmarks:
     mouth: Point
     score: float
     complete: bool = True
+    nose: Point = (0.0, 0.0)
 
     @property
     def eye_distance(self) -> float:
@@ -112,9 +114,9 @@ def find_landmarks(
 
 def _as_landmarks(reading: _Reading, crop: Crop, grid: int, score: float) -> Landmarks:
     step = (crop.size - 1) / (grid - 1)
-    points = crop.to_photo(np.stack([reading.left, reading.right, reading.mouth]) * step)
-    left, right, lips = ((float(x), float(y)) for x, y in points)
-    return Landmarks((left, right), left != right, lips, score, reading.complete)
+    parts = np.stack([reading.left, reading.right, reading.mouth, reading.nose]) * step
+    left, right, lips, nose = ((float(x), float(y)) for x, y in crop.to_photo(parts))
+    return Landmarks((left, right), left != right, lips, score, reading.complete, nose)
 
 
 def _readings(p: NDArray[np.float32], near: NDArray[np.float32]) -> Iterator[_Reading]:

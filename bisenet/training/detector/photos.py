@@ -15,20 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import NUM_CLASSES
 from bisenet.data.faces import find_photos
-from bisenet.data.label_mapping import of_order
-from bisenet.data.masks import true_classes
-from bisenet.data.pairing import Pair
 from bisenet.data.types import Image
 from bisenet.detection.detector import Detector
 from bisenet.detection.finder import CONFIDENT, VERIFY_SIZE, Finder
-from bisenet.evaluation import folder
+from bisenet.evaluation.true_faces import mask_of, true_landmarks
 from bisenet.geometry.boxes import is_duplicate
-from bisenet.geometry.crops import Crop, whole_crop
 from bisenet.images.decode import load_image
 from bisenet.network.weights import file_hash
-from bisenet.postprocess.landmarks import face_crop, find_landmarks
+from bisenet.postprocess.landmarks import face_crop
 from bisenet.training.detector.targets import Target
 
 # Of the network's probabilities, below which a photo's face is no teacher.
@@ -66,11 +61,13 @@ def face_photos(
     files = [file for file in find_photos(root) if file_hash(file.image) not in held_out]
     for file in files[:: max(1, -(-len(files) // limit))]:
         image = np.asarray(load_image(file.image))
-        mask = root / "masks" / f"{file.image.stem}.png"
-        own = true_face(mask, image, labels) if mask.is_file() else None
-        found = (
-            [own] if own is not None else [f.crop for f in finder.find(image) if f.score >= SURE]
-        )
+        shape = (image.shape[0], image.shape[1])
+        mask = mask_of(file.image, root)
+        marks = None if mask is None else true_landmarks(mask, shape, labels)
+        if marks is not None:
+            found = [face_crop(marks, VERIFY_SIZE, shape)]
+        else:
+            found = [f.crop for f in finder.find(image) if f.score >= SURE]
         if not found:
             continue
         # What the detector is sure of elsewhere may be a face: neither right nor wrong.
@@ -79,24 +76,6 @@ def face_photos(
         faces = [Target.of(crop) for crop in found]
         faces += [Target(p.centre, p.side, p.roll, counts=False) for p in unsure]
         yield FacePhoto(image, tuple(faces))
-
-
-def true_face(mask: Path, image: Image, labels: str) -> Crop | None:
-    """Where a mask's own face is; None where it leaves eyes, nose and mouth open."""
-    pair = Pair(mask.stem, mask.name, mask.name)
-    height, width = image.shape[:2]
-    ratio = TRUTH_SIDE / max(height, width)
-    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    truth = true_classes(pair, folder.reader(mask.parent), of_order(labels, partial=True), size)
-    square = np.zeros((NUM_CLASSES, TRUTH_SIDE, TRUTH_SIDE), np.float32)
-    top, left = (TRUTH_SIDE - size[1]) // 2, (TRUTH_SIDE - size[0]) // 2
-    square[:, top : top + size[1], left : left + size[0]] = np.where(
-        np.arange(NUM_CLASSES)[:, None, None] == truth, 20.0, 0.0
-    )
-    marks = find_landmarks(square, whole_crop(height, width, TRUTH_SIDE), reach=2.0)
-    if marks is None or marks.score == 0:
-        return None
-    return face_crop(marks, VERIFY_SIZE, (height, width))
 
 
 def view(
