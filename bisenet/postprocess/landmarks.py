@@ -29,9 +29,10 @@ ONE_EYE = 0.08
 NOSE_ALONG, PROFILE_NOSE_ALONG, BROW_ABOVE = 0.36, 0.48, 0.23
 # The way from eyes to mouth in eye distances, median.
 DOWN_BY_EYES = 1.11
-# Parts that stand in for others have to be this likely, with this share of skin about them, and
-# the cosine of the angle between such a face and its crop is at least this.
-CLEAR, LEAST_SKIN, UPRIGHT = 0.5, 0.25, 0.7
+# Parts that stand in for others have to be this likely, with this share of skin about them, no
+# farther than this share of the way from eyes to mouth; and the cosine of the angle between such a
+# face and its crop is at least this.
+CLEAR, LEAST_SKIN, SKIN_REACH, UPRIGHT = 0.5, 0.25, 0.6, 0.7
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _incomplete(
         elif mouth:
             between = eyes + NOSE_ALONG * (mouth.at - eyes)
             yield _Reading(left, right, between, mouth.at, (peak, mouth.peak), False)
-        elif across.any():
+        if across.any() and not mouth:  # of a masked nose only the bridge shows
             lips = eyes + DOWN_BY_EYES * np.array([-across[1], across[0]])
             between = eyes + NOSE_ALONG * (lips - eyes)
             yield _Reading(left, right, between, lips, (peak, peak), False)
@@ -228,14 +229,16 @@ def _is_face(reading: _Reading, grid: int) -> bool:
 
 
 def _is_likely(p: NDArray[np.float32], reading: _Reading) -> bool:
-    """Whether a partly hidden face stands as its crop does, and skin is about its middle."""
+    """Whether a partly hidden face stands as its crop does, and skin is about eyes or mouth."""
     eyes = (reading.left + reading.right) / 2
     down = reading.mouth - eyes
-    if down[1] < UPRIGHT * np.hypot(*down):
+    length = float(np.hypot(*down))
+    if down[1] < UPRIGHT * length:
         return False
-    x, y = (eyes + reading.mouth) / 2
-    grid = p.shape[-1]
-    axis = np.arange(grid)
-    radius = 0.7 * float(np.hypot(*down))
-    inside = np.hypot(axis[None, :] - x, axis[:, None] - y) < radius
-    return bool(inside.any() and (p[SKIN] + p[NOSE])[inside].mean() >= LEAST_SKIN)
+    skin = p[SKIN] + p[NOSE]
+    axis = np.arange(p.shape[-1])
+    for x, y in (eyes, reading.mouth):
+        inside = np.hypot(axis[None, :] - x, axis[:, None] - y) < SKIN_REACH * length
+        if inside.any() and skin[inside].mean() >= LEAST_SKIN:
+            return True
+    return False
