@@ -181,8 +181,10 @@ def test_an_answer_that_is_read_slowly_arrives(small: Small) -> None:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         received = 0
         while received < len(BIG):
-            received += len(client.recv(1 << 21))
-            time.sleep(0.02)  # a slow reader
+            data = client.recv(1 << 21)
+            assert data, "cut off"
+            received += len(data)
+            time.sleep(0.06)  # a slow reader: in all twice as long as one may read nothing
 
 
 def test_one_address_gets_no_more_than_its_share_and_others_are_served(small: Small) -> None:
@@ -252,6 +254,19 @@ def test_unfinished_messages_are_bounded_together_and_small_ones_pass(
     with other:
         other.sendall(frame(b"click", fin=False) + frame(b"", CONT, fin=True))
         until_it_ends(other, b"click")
+    for client in crowd:
+        client.close()
+
+
+def test_who_sends_little_is_not_refused_for_what_all_send(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MESSAGE_SECONDS", PATIENCE_SECONDS)
+    crowd = [shake_hands(small.port, "127.0.0.2")[0] for _ in range(5)]
+    for client in crowd:
+        client.sendall(frame(bytes(60_000), fin=False))
+    until(lambda: small.tally.unfinished > 250_000 or select.select(crowd, [], [], 0)[0])
+    assert small.tally.unfinished > 250_000, "one of them was refused"
     for client in crowd:
         client.close()
 
