@@ -164,7 +164,7 @@ class FaceParser:
             one = self._finder.frame_box(pixels, near)
             if one.marks is None:
                 notices.append(
-                    f"No eyes and mouth were told apart in box {number}; it was parsed as it is."
+                    f"No eyes and mouth were found in box {number}; it was parsed as it is."
                 )
             found.append(one)
         return sorted(found, key=lambda f: -f.crop.side)

@@ -97,7 +97,8 @@ def reliability(outcome: Outcome) -> pd.DataFrame:
     for k, _ in enumerate(outcome.networks):
         _, counts = outcome.pooled(k)
         table = calibration.reliability_table(counts)
-        table.insert(0, "contestant", LETTERS[k])
+        table.insert(0, "network", LETTERS[k])
+        table["contestant"] = LETTERS[k]  # the column's old name, for one release
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
