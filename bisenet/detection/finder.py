@@ -46,17 +46,27 @@ MIN_SCORE = 0.4
 # Where no face is found: the detector's sizes in turn, its best proposals, and the score that a
 # face needs then, because print and patterns pass with less.
 RETRY_SIDES, RETRY_SCORE, RETRY_COUNT, MIN_RETRY_SCORE = (384, 256, 128), 0.3, 3, 0.55
+# A partly hidden face has to lie within these of its proposal.
+HIDDEN_RATIO, HIDDEN_SHIFT = 1.5, 0.25
 # A face framed farther than this from its proposal is verified again in the new frame.
 ROLL_TOLERANCE, SIDE_TOLERANCE, SHIFT_TOLERANCE = 12.0, 1.3, 0.1
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face: its aligned crop at ``VERIFY_SIZE``, its landmarks, and the network's score, 0..1."""
+    """A face that was found.
+
+    Attributes:
+        crop: its aligned crop at ``VERIFY_SIZE``.
+        marks: its landmarks; None for a box by hand in which none are seen.
+        score: the network's, 0..1.
+        proposed: the detector's, 0..1.
+    """
 
     crop: Crop
     marks: Landmarks | None
     score: float
+    proposed: float = 0.0
 
 
 class Finder:
@@ -99,9 +109,10 @@ class Finder:
             for proposals in (likely, seen[len(likely) :][:LAST_RESORT]):
                 crops = {_crop_of(c, shape): c.score for c in proposals if not _known(c, found)}
                 new = [c for c in crops if not any(_close(c, other) for other in refused)][:limit]
-                found = unique([*found, *self.verify(pixels, new)])
+                found = unique([*found, *self.verify(pixels, new, [crops[c] for c in new])])
                 again = [c for c in new if crops[c] >= CONFIDENT and not _known(c, found)]
-                found = unique([*found, *self.verify(pixels, _widened(again))])
+                scores = [crops[c] for c in again for _ in RESCALES]
+                found = unique([*found, *self.verify(pixels, _widened(again), scores)])
                 refused += [c for c in new if not _known(c, found)]
                 if found:
                     break
@@ -119,14 +130,21 @@ class Finder:
                     return unique(found)
         return []
 
-    def verify(self, pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Detection]:
-        """Those crops that show a face, framed by its eyes and mouth."""
+    def verify(
+        self, pixels: NDArray[np.uint8], crops: Sequence[Crop], proposed: Sequence[float] = ()
+    ) -> list[Detection]:
+        """Those crops that show a face, framed by its eyes and mouth.
+
+        Args:
+            proposed: the detector's score of each crop; 0 where there are none.
+        """
         wide = any(crop.scale < WIDE for crop in crops)
         small = shrunk(pixels, FINE_SIDE) if wide else pixels
-        first = self._framed(pixels, crops, small)
+        scores = proposed or [0.0] * len(crops)
+        first = self._framed(pixels, crops, scores, small)
         settled = [f for crop, f in zip(crops, first, strict=True) if f and _close(crop, f.crop)]
         again = [f for crop, f in zip(crops, first, strict=True) if f and not _close(crop, f.crop)]
-        second = self._framed(pixels, [f.crop for f in again], small)
+        second = self._framed(pixels, [f.crop for f in again], [f.proposed for f in again], small)
         return settled + [f for f in second if f is not None]
 
     def frame_box(self, pixels: NDArray[np.uint8], box: Box) -> Detection:
@@ -143,7 +161,7 @@ class Finder:
         crops = [square_crop(centre, side, roll, VERIFY_SIZE, shape) for roll in rolls]
         inside = [
             f
-            for f in self.verify(pixels, crops)
+            for f in self.verify(pixels, crops, [1.0] * len(crops))
             if distance(f.crop.centre, centre) < 0.4 * side and 0.3 < f.crop.side / side < 2.0
         ]
         if inside:
@@ -151,24 +169,53 @@ class Finder:
         return Detection(crops[0], None, 0.0)
 
     def _framed(
-        self, pixels: NDArray[np.uint8], crops: Sequence[Crop], small: NDArray[np.uint8]
+        self,
+        pixels: NDArray[np.uint8],
+        crops: Sequence[Crop],
+        proposed: Sequence[float],
+        small: NDArray[np.uint8],
     ) -> list[Detection | None]:
         """The face in each crop, framed anew; ``small`` is the photo, perhaps shrunk."""
         results: list[Detection | None] = []
-        shape = (pixels.shape[0], pixels.shape[1])
         for start in range(0, len(crops), VERIFY_BATCH):
             batch = crops[start : start + VERIFY_BATCH]
             closer = [_closer(crop) for crop in batch]
             squares = np.stack([_sample(crop, pixels, small) for crop in _padded(closer)])
             views = self._infer_pixels(squares)[: len(batch)]
-            for crop, logits in zip(closer, views, strict=True):
-                marks = find_landmarks(logits, crop, LOOK_REACH)
-                if marks is None or marks.score < MIN_SCORE:
-                    results.append(None)
+            for crop, view, logits, score in zip(
+                batch, closer, views, proposed[start:], strict=False
+            ):
+                marks = find_landmarks(logits, view, LOOK_REACH)
+                if marks is not None and holds(marks, score):
+                    results.append(_framing(crop, marks, score))
                 else:
-                    framed = face_crop(marks, VERIFY_SIZE, shape)
-                    results.append(Detection(framed, marks, marks.score))
+                    results.append(None)
         return results
+
+
+def holds(marks: Landmarks | None, proposed: float) -> bool:
+    """Whether landmarks are a face's, given the detector's score of its proposal.
+
+    Where eyes, nose or mouth are hidden, only a face that the detector is sure of is believed.
+    """
+    return (
+        marks is not None and marks.score >= MIN_SCORE and (marks.complete or proposed >= CONFIDENT)
+    )
+
+
+def _framing(crop: Crop, marks: Landmarks, proposed: float) -> Detection | None:
+    """A face framed by its landmarks.
+
+    Of a face that is partly hidden the proposal's roll is kept, and None is returned where its
+    landmarks lie in another place or at another size than the proposal.
+    """
+    framed = face_crop(marks, VERIFY_SIZE, crop.shape)
+    if not marks.complete:
+        framed = square_crop(framed.centre, framed.side, crop.roll, VERIFY_SIZE, crop.shape)
+        ratio = max(framed.side / crop.side, crop.side / framed.side)
+        if ratio > HIDDEN_RATIO or distance(framed.centre, crop.centre) > HIDDEN_SHIFT * crop.side:
+            return None
+    return Detection(framed, marks, marks.score, proposed)
 
 
 def unique(found: Sequence[Detection]) -> list[Detection]:

@@ -75,9 +75,9 @@ def _results(page: PageState) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = batch_results.choose_measure()
         _downloads(page, state)
-    if state.masks_left_out:
+    if state.masks_dropped:
         st.caption(
-            f"The masks of {state.masks_left_out:,} photos were too many to keep. For all of them: "
+            f"The masks of {state.masks_dropped:,} photos were too many to keep. For all of them: "
             "`python -m bisenet parse`"
         )
     batch_results.results(state, page.batch.table(), measure)
@@ -107,7 +107,7 @@ def _downloads(page: PageState, state: Snapshot) -> None:
         masks,
         "masks.zip",
         "Indexed PNGs of class ids, at the photos' resolution.",
-        disabled=state.masks_left_out == len(state.items),
+        disabled=state.masks_dropped == len(state.items),
     )
 
 

@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from bisenet.classes import CLASSES, GROUPS
+from bisenet.classes import CLASSES, GROUPS, NUM_CLASSES
 from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet
 from bisenet.dashboard.viewer.state import (
+    MAX_FACE,
     PARAMS,
     ViewState,
+    is_whole,
     read_box,
     read_face,
     read_message,
@@ -123,14 +125,23 @@ def current_view() -> ViewState:
     return memory["view"]
 
 
-def select_region(class_id: int | None) -> None:
-    """Selects a region from Python, e.g. from a list, in every viewer; call before ``viewer``."""
-    _push(replace(current_view(), selected=class_id), {"selected": class_id})
+def select_region(class_id: object) -> None:
+    """Selects a region from Python, e.g. from a list, in every viewer; call before ``viewer``.
+
+    ``class_id`` is 0..18 or None. Anything else is passed over: a list gives its callback the label
+    of an option that is gone.
+    """
+    if class_id is None or is_whole(class_id, 0, NUM_CLASSES - 1):
+        _push(replace(current_view(), selected=class_id), {"selected": class_id})
 
 
-def select_face(face_id: int | None) -> None:
-    """Goes to a face from Python, or back for None, in every viewer; call before ``viewer``."""
-    _push(replace(current_view(), face=face_id), {"face": face_id})
+def select_face(face_id: object) -> None:
+    """Goes to a face from Python, or back for None, in every viewer; call before ``viewer``.
+
+    Anything but a face's number is passed over, as ``select_region`` does.
+    """
+    if face_id is None or is_whole(face_id, 1, MAX_FACE):
+        _push(replace(current_view(), face=face_id), {"face": face_id})
 
 
 def _push(view: ViewState, change: dict[str, int | None]) -> None:
