@@ -1,6 +1,7 @@
 """Finding faces: a small detector proposes crops, the parsing network verifies each of them.
 
-Where no proposal passes, the detector tries again at other sizes, with a stricter verification.
+Long and large photos are searched in tiles as well, and where no proposal passes, the detector
+tries again at other sizes, both with a stricter verification.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.detection.detector import Proposal, shipped_detector, shrunk
+from bisenet.detection.tiles import (
+    SEEN,
+    SMALLEST_CROP,
+    Progress,
+    counted,
+    finer_levels,
+    is_long,
+    propose,
+)
 from bisenet.geometry.affine import from_shrunk
 from bisenet.geometry.boxes import Box, distance, is_duplicate
 from bisenet.geometry.crops import Crop, square_crop
@@ -22,8 +32,6 @@ InferPixels = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 # The photo's longer side in the coarse pass, and in the fine pass that follows where faces may be
 # too small for it, pixels.
 FIRST_SIDE, FINE_SIDE = 384, 768
-# The smallest crop that the detector sees reliably, in pixels of what it is shown.
-SEEN = 30.0
 # Up to this many times as large, a likely crop in which no face is seen may be a face whose roll
 # was proposed wrong, so the fine pass follows.
 UNSURE = 1.4
@@ -44,7 +52,7 @@ VERIFY_BATCH = 16
 WIDE = 0.25
 MIN_SCORE = 0.4
 # Where no face is found: the detector's sizes in turn, its best proposals, and the score that a
-# face needs then, because print and patterns pass with less.
+# face needs then and in tiles, because print and patterns pass with less.
 RETRY_SIDES, RETRY_SCORE, RETRY_COUNT, MIN_RETRY_SCORE = (384, 256, 128), 0.3, 3, 0.55
 # A partly hidden face has to lie within these of its proposal.
 HIDDEN_RATIO, HIDDEN_SHIFT = 1.5, 0.25
@@ -83,48 +91,113 @@ class Finder:
         self._infer_pixels = infer_pixels
         self._detector = shipped_detector()
 
-    def find(self, pixels: NDArray[np.uint8], limit: int = 60) -> list[Detection]:
+    def find(
+        self, pixels: NDArray[np.uint8], limit: int = 60, progress: Progress | None = None
+    ) -> list[Detection]:
         """Faces in a photo ``(H, W, 3)``, largest first.
 
         Args:
             limit: most proposals that are verified, a pass.
-        """
-        return self._detected(pixels, limit) or self._retried(pixels)
+            progress: called with the number of tiles searched and their total, where the photo
+                is searched in tiles.
 
-    def _detected(self, pixels: NDArray[np.uint8], limit: int) -> list[Detection]:
+        Raises:
+            Cancelled: whoever started the search stopped it; asked before each tile and batch.
+        """
+        refused: list[Crop] = []
+        found = self._detected(pixels, limit, refused)
+        found = self._detected_in_tiles(pixels, limit, found, refused, progress)
+        return found or self._retried(pixels, refused)
+
+    def _detected(
+        self, pixels: NDArray[np.uint8], limit: int, refused: list[Crop]
+    ) -> list[Detection]:
         """Faces of the coarse pass and, where need be, the fine one.
 
         The people in a photo stand at comparable distances, so once a face is found, others are
         sought down to a share of its size, and a portrait takes a fraction of the time that a
         crowd does.
+
+        Args:
+            refused: proposals that fail verification are added to it.
         """
         shape = (pixels.shape[0], pixels.shape[1])
         found: list[Detection] = []
-        refused: list[Crop] = []
         for side in (FIRST_SIDE, FINE_SIDE):
             if side != FIRST_SIDE and not _needs_finer(found, refused, max(shape)):
                 break
             seen = self._detector.propose(pixels, side, POSSIBLE)
             likely = [c for c in seen if c.score >= LIKELY]
             for proposals in (likely, seen[len(likely) :][:LAST_RESORT]):
-                crops = {_crop_of(c, shape): c.score for c in proposals if not _known(c, found)}
-                new = [c for c in crops if not any(_close(c, other) for other in refused)][:limit]
-                found = unique([*found, *self.verify(pixels, new, [crops[c] for c in new])])
-                again = [c for c in new if crops[c] >= CONFIDENT and not _known(c, found)]
-                scores = [crops[c] for c in again for _ in RESCALES]
-                found = unique([*found, *self.verify(pixels, _widened(again), scores)])
-                refused += [c for c in new if not _known(c, found)]
+                found = self._joined(pixels, proposals, limit, found, refused, MIN_SCORE)
                 if found:
                     break
         return found
 
-    def _retried(self, pixels: NDArray[np.uint8]) -> list[Detection]:
+    def _detected_in_tiles(
+        self,
+        pixels: NDArray[np.uint8],
+        limit: int,
+        found: list[Detection],
+        refused: list[Crop],
+        progress: Progress | None,
+    ) -> list[Detection]:
+        """The faces found, and those that are too small for a pass over the whole photo."""
+        shape = (pixels.shape[0], pixels.shape[1])
+        wanted = SMALLEST_CROP
+        if found and not is_long(shape):
+            wanted = max(wanted, found[0].crop.side / SIZE_RANGE)
+        levels = finer_levels(shape, SEEN * max(1.0, max(shape) / FINE_SIDE), wanted)
+        done = counted(levels, progress)
+        for level in levels:
+            proposals = propose(self._detector, pixels, level, LIKELY, done)
+            found = self._joined(pixels, proposals, limit, found, refused, MIN_RETRY_SCORE)
+        return found
+
+    def _joined(
+        self,
+        pixels: NDArray[np.uint8],
+        proposals: Sequence[Proposal],
+        limit: int,
+        found: Sequence[Detection],
+        refused: list[Crop],
+        least: float,
+    ) -> list[Detection]:
+        """The faces found and those among new proposals, likeliest first, that verify.
+
+        Args:
+            refused: those that do not are added to it, and are not looked at twice.
+            least: score that a face needs.
+        """
+        shape = (pixels.shape[0], pixels.shape[1])
+        crops = {_crop_of(c, shape): c.score for c in proposals if not _known(c, found)}
+        new = [c for c in crops if not any(_close(c, other) for other in refused)][:limit]
+        joined = self._with_faces(pixels, new, [crops[c] for c in new], found, least)
+        again = [c for c in new if crops[c] >= CONFIDENT and not _known(c, joined)]
+        scores = [crops[c] for c in again for _ in RESCALES]
+        joined = self._with_faces(pixels, _widened(again), scores, joined, least)
+        refused += [c for c in new if not _known(c, joined)]
+        return joined
+
+    def _with_faces(
+        self,
+        pixels: NDArray[np.uint8],
+        crops: Sequence[Crop],
+        proposed: Sequence[float],
+        found: Sequence[Detection],
+        least: float,
+    ) -> list[Detection]:
+        faces = [f for f in self.verify(pixels, crops, proposed) if f.score >= least]
+        return unique([*found, *faces])
+
+    def _retried(self, pixels: NDArray[np.uint8], refused: Sequence[Crop]) -> list[Detection]:
         """Faces that the detector proposes at other sizes, seen wider and closer."""
         shape = (pixels.shape[0], pixels.shape[1])
         for side in RETRY_SIDES:
             proposals = self._detector.propose(pixels, side, RETRY_SCORE, RETRY_COUNT)
             crops = [_crop_of(p, shape) for p in proposals]
-            for views in (crops, _widened(crops)):
+            new = [c for c in crops if not any(_close(c, other) for other in refused)]
+            for views in (new, _widened(crops)):
                 found = [f for f in self.verify(pixels, views) if f.score >= MIN_RETRY_SCORE]
                 if found:
                     return unique(found)
