@@ -62,7 +62,9 @@ def wide(portrait: Image.Image, tmp_path: Path) -> Path:
 def place(one: Locator) -> dict[str, float]:
     box = one.bounding_box()
     assert box is not None
-    return {**box, "bottom": box["y"] + box["height"], "right": box["x"] + box["width"]}
+    x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+    sides = {"right": x + width, "bottom": y + height}
+    return {"x": x, "y": y, "width": width, "height": height, **sides}
 
 
 def test_photo_table_and_tools_are_on_one_laptop_screen(
