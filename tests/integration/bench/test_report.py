@@ -46,8 +46,8 @@ def test_every_size_and_batch_has_its_cell_and_ratio() -> None:
     assert shares[-1] == 1
     row = table.cells[0].as_row()
     assert {"median_ms", "p95_ms", "images_per_s", "threads", "runs"} <= set(row)
-    for one in (*table.cells, *table.ratios):
-        assert one.as_row()["contestant"] == one.as_row()["backend"] == one.backend, "the old name"
+    for named in (row, table.ratios[0].as_row()):
+        assert named["contestant"] == named["backend"], "the old name, for one release"
     json.dumps(row)
 
 
