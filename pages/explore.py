@@ -16,25 +16,31 @@ shell.ensure_frame()
 uploads.draw()
 gallery_strip(shell.gallery())
 
-view = shell.current_view()
+# What a parse says on its way comes below the picture, which so stays where it is.
+picture, news = st.container(), st.container()
+with news:
+    view = shell.current_view()
 parsing = view.parsing
 stem = PurePath(view.name).stem
-for notice in (*view.notices, *parsing.notices):
-    st.info(notice, icon=":material/info:")
-face_marks.offers(parsing)
 
-other = comparison.choose(view)
-shown = face_marks.Shown.of(view)
-looked_at = viewer(
-    view.picture,
-    comparison.picture(other) if other else None,
-    key="viewer",
-    on_box=partial(face_marks.mark, shown),
-    on_dismiss=partial(face_marks.dismiss, shown),
-)
+with picture:
+    other = comparison.choose(view)
+    shown = face_marks.Shown.of(view)
+    looked_at = viewer(
+        view.picture,
+        comparison.picture(other) if other else None,
+        key="viewer",
+        on_box=partial(face_marks.mark, shown),
+        on_dismiss=partial(face_marks.dismiss, shown),
+    )
+with news:
+    face_marks.offers(parsing)
+    for notice in (*view.notices, *parsing.notices):
+        st.info(notice, icon=":material/info:")
 if not parsing.all_covered:
     st.caption("Dimmed: too far from the faces to be looked at; counted as no region.")
-unsure = region_detail.low_confidence(view.regions)
+measured = view.of_face(face_choice.current(parsing, looked_at.face))
+unsure = region_detail.low_confidence(measured.regions)
 if unsure:
     st.warning(
         f"The network is unsure about: {', '.join(unsure).lower()}. Check these before you use "
@@ -49,8 +55,9 @@ if other:
 
 st.subheader("Regions")
 st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
-measured = view.of_face(face_choice.choose(parsing, looked_at.face))
+face_choice.choose(parsing, looked_at.face)
 tables.region_table(measured.regions)
+tables.left_out(measured.left_out)
 areas, stages = st.columns([3, 2], gap="large")
 areas.plotly_chart(charts.area_chart(measured.regions), key="areas", config=charts.CONFIG)
 stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages", config=charts.CONFIG)

@@ -52,11 +52,15 @@ ROLL_TOLERANCE, SIDE_TOLERANCE, SHIFT_TOLERANCE = 12.0, 1.3, 0.1
 
 @dataclass(frozen=True)
 class Detection:
-    """A face: its aligned crop at ``VERIFY_SIZE``, its landmarks, and the network's score, 0..1."""
+    """A face: its aligned crop at ``VERIFY_SIZE``, its landmarks, and the network's score, 0..1.
+
+    ``drawn`` is its box inside the photo where somebody has drawn it.
+    """
 
     crop: Crop
     marks: Landmarks | None
     score: float
+    drawn: Box | None = None
 
 
 class Finder:

@@ -175,7 +175,8 @@ def _table(shown: Results) -> None:
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen[0] < len(frame):
-        page_state.open_in_explore(str(frame["Photo"].iloc[chosen[0]]))
+        row = frame.iloc[chosen[0]]
+        page_state.open_in_explore(str(row["Photo"]), int(row["Face"]))
 
 
 def _filtered(shown: Results) -> pd.DataFrame:
@@ -249,7 +250,8 @@ def _scatter(shown: Results, table: pd.DataFrame) -> None:
     )
     at = picked["selection"]["point_indices"]
     if at and at[0] < len(points):
-        page_state.open_in_explore(str(points.index[at[0]][0]))
+        photo, face = points.index[at[0]]
+        page_state.open_in_explore(str(photo), int(face))
 
 
 def _thumbnails(shown: Results) -> None:
@@ -299,6 +301,6 @@ def _card(
             type="tertiary",
             help=f"Open {photo}, face {face}, in Explore. {why}",
             on_click=page_state.want,
-            args=(photo,),
+            args=(photo, face),
             width="stretch",
         )
