@@ -16,7 +16,10 @@ shell.ensure_frame()
 with uploads.draw():
     gallery_strip(shell.gallery())
 
-view = shell.current_view()
+# What a parse says on its way comes below the picture, which so stays where it is.
+picture, news = st.container(), st.container()
+with news:
+    view = shell.current_view()
 parsing = view.parsing
 height, width = parsing.mask.shape
 stem = PurePath(view.name).stem
@@ -26,7 +29,8 @@ second = None
 if other:
     other_height, other_width = other.parsing.mask.shape
     second = other_width / other_height
-photo_place, rest = layout.places(width / height, second)
+with picture:
+    photo_place, rest = layout.places(width / height, second)
 with photo_place:
     shown = face_marks.Shown.of(view)
     looked_at = viewer(
@@ -45,8 +49,9 @@ with rest:
     face_marks.offers(parsing)
     measured = view.of_face(face_choice.choose(parsing, looked_at.face))
     tables.region_table(measured.regions)
+    tables.left_out(measured.left_out)
     st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
-    unsure = region_detail.low_confidence(view.regions)
+    unsure = region_detail.low_confidence(measured.regions)
     if unsure:
         st.warning(
             f"The network is unsure about: {', '.join(unsure).lower()}. Check these before you use "

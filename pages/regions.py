@@ -20,15 +20,18 @@ picture, detail = st.columns([3, 2], gap="large")
 with picture, st.container(key="region-picture"):
     looked_at = viewer(view.picture, key="viewer-regions", controls=False)
 with detail:
-    view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
+    chosen = face_choice.choose(view.parsing, looked_at.face, always=True)
+    view = view.of_face(chosen)
     parsing = view.parsing
+    if chosen is not None:
+        stem = f"{stem}-face-{chosen}"
     choice, backdrop = st.columns([1, 2], gap="small")
     with choice:
         class_id = panels.choose(parsing.classes, looked_at.selected)
     region = CLASSES[class_id]
     panels.cut_out(parsing, class_id, stem, backdrop)
     st.subheader(region.title)
-    entropy = parsing.entropy()
+    entropy = view.entropy()
     panels.figures(view.regions, class_id, entropy, parsing.mask == class_id)
 
 colors, confidence, where = st.columns(3, gap="medium")

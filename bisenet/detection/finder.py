@@ -77,12 +77,14 @@ class Detection:
         marks: its landmarks; None for a box by hand in which none are seen.
         score: the network's, 0..1.
         proposed: the detector's, 0..1.
+        drawn: its box inside the photo where somebody has drawn it.
     """
 
     crop: Crop
     marks: Landmarks | None
     score: float
     proposed: float = 0.0
+    drawn: Box | None = None
 
 
 @dataclass

@@ -6,7 +6,8 @@ import codecs
 import io
 import json
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,10 @@ def cut_out_png(
 
 
 def coco_json(parsing: Parsing, file_name: str) -> bytes:
-    """Regions as COCO annotations with compressed RLE, one a region; background is left out.
+    """Regions as COCO annotations with compressed RLE; background is left out.
+
+    There is one annotation for each region of each face, whose number stands under ``face``, which
+    COCO's tools pass over; of a photo without a face, one a region.
 
     ``pycocotools.mask.decode`` turns each ``segmentation`` back into the region's pixels. They are
     no crowds although RLE is their form: an evaluation passes over crowds.
@@ -145,16 +149,15 @@ def coco_json(parsing: Parsing, file_name: str) -> bytes:
 
     height, width = parsing.mask.shape
     annotations: list[dict[str, Any]] = []
-    for class_id in parsing.classes:
-        if class_id == BACKGROUND:
-            continue
-        region = np.asfortranarray(parsing.mask == class_id, dtype=np.uint8)
+    for face_id, class_id, mask in _instances(parsing):
+        region = np.asfortranarray(mask == class_id, dtype=np.uint8)
         encoded = rle.encode(region)
         annotations.append(
             {
                 "id": len(annotations) + 1,
                 "image_id": 1,
                 "category_id": class_id,
+                **({} if face_id is None else {"face": face_id}),
                 "segmentation": {
                     "size": [height, width],
                     "counts": encoded["counts"].decode("ascii"),
@@ -176,6 +179,40 @@ def coco_json(parsing: Parsing, file_name: str) -> bytes:
     return json.dumps(document).encode()
 
 
+def _instances(parsing: Parsing) -> Iterator[tuple[int | None, int, NDArray[np.uint8]]]:
+    """Each region of each face: the face's id, the class, and a mask ``(H, W)`` that has it."""
+    if len(parsing.faces) < 2:
+        alone = parsing.faces[0].id if parsing.faces else None
+        yield from ((alone, c, parsing.mask) for c in parsing.classes if c != BACKGROUND)
+        return
+    for face in parsing.faces:
+        mask = face.mask
+        yield from ((face.id, int(c), mask) for c in np.unique(face.labels) if c != BACKGROUND)
+
+
+def files_zip(
+    files: Mapping[str, Callable[[], bytes]],
+    progress: Callable[[float, str], object] | None = None,
+) -> bytes:
+    """Files by their name as a zip, each made when its turn comes.
+
+    Args:
+        progress: called before each file with the share done, 0..1, and the file's name; at the
+            end with 1 and no name.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for done, (name, make) in enumerate(files.items()):
+            if progress:
+                progress(done / len(files), name)
+            # PNGs are compressed already.
+            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            archive.writestr(name, make(), kind)
+    if progress:
+        progress(1.0, "")
+    return out.getvalue()
+
+
 def bundle_zip(
     parsing: Parsing,
     regions: pd.DataFrame,
@@ -192,30 +229,27 @@ def bundle_zip(
         photo_name: the photo's own file name, for COCO.
         progress: called before each file with the share done, 0..1, and the file's name.
     """
-    files: list[tuple[str, Callable[[], bytes]]] = [
-        ("mask.png", lambda: indexed_png(parsing.mask)),
-        ("overlay.png", lambda: overlay_png(parsing)),
-        ("confidence.png", lambda: gray_png(parsing.confidence)),
-        ("regions.csv", lambda: with_mark(regions_csv(regions))),
-        ("regions.json", lambda: regions_json(regions, parsing)),
-        ("coco.json", lambda: coco_json(parsing, photo_name)),
-        ("timings.csv", lambda: with_mark(timings_csv(parsing))),
-    ]
+    return files_zip(bundle(parsing, regions, stem, photo_name), progress)
+
+
+def bundle(
+    parsing: Parsing, regions: pd.DataFrame, stem: str, photo_name: str
+) -> dict[str, Callable[[], bytes]]:
+    """The files of ``bundle_zip``, by their name."""
+    files: dict[str, Callable[[], bytes]] = {
+        "mask.png": lambda: indexed_png(parsing.mask),
+        "overlay.png": lambda: overlay_png(parsing),
+        "confidence.png": lambda: gray_png(parsing.confidence),
+        "regions.csv": lambda: with_mark(regions_csv(regions)),
+        "regions.json": lambda: regions_json(regions, parsing),
+        "coco.json": lambda: coco_json(parsing, photo_name),
+        "timings.csv": lambda: with_mark(timings_csv(parsing)),
+    }
     for class_id in parsing.classes:
         if class_id != BACKGROUND:
-            name = f"regions/{CLASSES[class_id].name}.png"
-            files.append((name, lambda c=class_id: cut_out_png(parsing, (c,))))  # type: ignore[misc]
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for done, (name, make) in enumerate(files):
-            if progress:
-                progress(done / len(files), name)
-            # PNGs are compressed already.
-            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
-            archive.writestr(f"{stem}/{name}", make(), kind)
-    if progress:
-        progress(1.0, "")
-    return out.getvalue()
+            make = partial(cut_out_png, parsing, (class_id,))
+            files[f"regions/{CLASSES[class_id].name}.png"] = make
+    return {f"{stem}/{name}": make for name, make in files.items()}
 
 
 def _no_formula(value: Any) -> Any:

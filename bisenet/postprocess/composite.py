@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.boxes import Rect, within
+from bisenet.geometry.boxes import Box, Rect, within
 from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop
@@ -44,12 +44,13 @@ class Composite:
         crop: Crop,
         marks: Landmarks | None,
         wide: WideView | None = None,
+        drawn: Box | None = None,
     ) -> None:
         """Paint a face; where it meets another, the one with the stronger claim keeps a pixel.
 
         A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
         rim a crop shows the neighbour, whose own crop sees more of it. A fine view's claim is
-        stronger than any wide one's.
+        stronger than any wide one's. ``drawn`` is the face's box where somebody has drawn it.
         """
         layer = _Layer.of(logits, crop, self.several, wide)
         if self.faces:
@@ -59,7 +60,7 @@ class Composite:
         self.faces.append(
             Face(
                 id=len(self.faces) + 1,
-                box=face_extent(logits, crop),
+                box=face_extent(logits, crop) if drawn is None else drawn,
                 score=0.0,
                 # At full detail the landmarks are more exact than when the crop was framed.
                 roll=crop.roll if marks is None else face_crop(marks, 1, crop.shape).roll,

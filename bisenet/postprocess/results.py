@@ -33,7 +33,8 @@ class Face:
 
     Attributes:
         id: its number in the photo, from 1; the largest face is 1.
-        box: where it lies from hairline to chin, in the photo's pixels: x0, y0, x1, y1.
+        box: where it lies from hairline to chin, in the photo's pixels: x0, y0, x1, y1; of a face
+            that was boxed by hand, that box.
         score: mean confidence over the pixels that are not background, 0..1.
         roll: how far the head leans, degrees clockwise as seen, -180..180.
         eyes: the eye on the picture's left and the one on its right (x, y), where both show.

@@ -181,7 +181,8 @@ def _table(shown: Results) -> None:
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen[0] < len(frame):
-        page_state.open_in_explore(str(frame["Photo"].iloc[chosen[0]]))
+        row = frame.iloc[chosen[0]]
+        page_state.open_in_explore(str(row["Photo"]), int(row["Face"]))
 
 
 def _in_short(why: str) -> str:
@@ -266,7 +267,8 @@ def _scatter(shown: Results, table: pd.DataFrame) -> None:
     )
     at = picked["selection"]["point_indices"]
     if at and at[0] < len(points):
-        page_state.open_in_explore(str(points.index[at[0]][0]))
+        photo, face = points.index[at[0]]
+        page_state.open_in_explore(str(photo), int(face))
 
 
 def _thumbnails(shown: Results) -> None:
@@ -316,6 +318,6 @@ def _card(
             type="tertiary",
             help=f"Open {photo}, face {face}, in Explore. {why}",
             on_click=page_state.want,
-            args=(photo,),
+            args=(photo, face),
             width="stretch",
         )

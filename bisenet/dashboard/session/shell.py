@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from bisenet import parse_queue
 from bisenet.dashboard.session import resources, script_runs, uploads_in_memory
-from bisenet.dashboard.session.gallery import FaceRequest, Gallery, View, make_view
+from bisenet.dashboard.session.gallery import FaceRequest, Gallery, View, view_of_people
 from bisenet.engines import EngineError
 from bisenet.images import samples
 from bisenet.images.decode import ImageError
@@ -159,7 +159,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
             view = parse_queue.parse(
                 photo.data if photo else np.asarray(samples.astronaut_face()),
                 parser,
-                lambda decoded, parsing: make_view(parsing, name, decoded.notices),
+                lambda decoded, parsing: view_of_people(parsing, name, decoded.notices),
                 boxes=request.boxes,
                 max_faces=request.max_faces,
                 progress=progress,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from bisenet.classes import CLASSES
+from bisenet.measure.regions import LeftOut
 
 
 def region_table(regions: pd.DataFrame) -> None:
@@ -69,6 +70,19 @@ def region_table(regions: pd.DataFrame) -> None:
             **pixels,
         },
     )
+
+
+def left_out(found: Mapping[int, Sequence[LeftOut]]) -> None:
+    """Say what is counted to no face, because it does not hang together with the head."""
+    parts = [
+        f"{CLASSES[one.class_id].title.lower()} ({one.area_px:,} px)"
+        for ones in found.values()
+        for one in ones
+    ]
+    if parts:
+        st.caption(
+            f"Left out, because it does not hang together with a head: {', '.join(parts)}.",
+        )
 
 
 def region_columns(class_ids: Iterable[int]) -> dict[str, list[str]]:

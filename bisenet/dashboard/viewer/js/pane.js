@@ -227,7 +227,7 @@ export class Pane {
     const start = performance.now();
     const { store, hover, classes } = this.viewer;
     const focus = store.view.selected !== null && this.picture.stats.has(store.view.selected);
-    compose(this.frame, paintsFor(classes, store.view, hover, focus), this.scale, this.pixels);
+    compose(this.frame, paintsFor(classes, this.viewer.drawn, hover, focus), this.scale, this.pixels);
     this.overlay.getContext("2d").putImageData(this.image, 0, 0);
     measure("viewer-redraw", start, { pixels: this.pixels.length, map: this.picture.labels.data.length });
   }
@@ -263,7 +263,7 @@ export class Pane {
     const here = confidence && valueAt(confidence, ...this.viewer.zoom.toImage(fx, fy)) / 255;
     const facts = [`${percent(stats.share)} of the photo`];
     if (confidence) facts.push(`${Math.round(here * 100)}\u202f% confidence`);
-    if (this.viewer.store.isHidden(id)) facts.push("hidden");
+    if (this.viewer.isHidden(id)) facts.push("hidden");
     const swatch = h("i.dot");
     swatch.style.background = info.color;
     this.tip.replaceChildren(swatch, h("b", { text: info.title }), h("span", { text: facts.join(" · ") }));

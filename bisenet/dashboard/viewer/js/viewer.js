@@ -123,6 +123,15 @@ export class Viewer {
     this.panes.forEach(({ pane }, i) => pane.picture && pane.buildFaces(this.data.pictures[i].faces ?? []));
   }
 
+  /** The view as it is drawn: without a panel of switches nothing says what is hidden elsewhere. */
+  get drawn() {
+    return this.data.controls ? store.view : { ...store.view, hidden: this.data.defaults.hidden };
+  }
+
+  isHidden(id) {
+    return this.drawn.hidden.includes(id);
+  }
+
   /** Redraws what a change of the shared view touches. */
   changed(change) {
     this.controls.update();
@@ -147,7 +156,7 @@ export class Viewer {
     if (id === null) pane.hideTip();
     else pane.showTip(id, ...at);
     // A hidden region is named but stays dark.
-    this.setHover(id === null || store.isHidden(id) ? null : id);
+    this.setHover(id === null || this.isHidden(id) ? null : id);
     this.controls.mark(id);
   }
 
@@ -160,7 +169,7 @@ export class Viewer {
   /** Moves from region to region with the keyboard, in the order of the panel. */
   step(pane, direction) {
     const rows = [...this.controls.rows.keys()];
-    const visible = rows.filter((id) => !store.isHidden(id));
+    const visible = rows.filter((id) => !this.isHidden(id));
     const present = visible.length ? visible : rows;
     if (!present.length) return;
     const from = present.indexOf(this.hover ?? store.view.selected);
@@ -177,7 +186,7 @@ export class Viewer {
   /** Selects a region, or clears where it is selected already or hidden. */
   toggleSelect(id) {
     if (id === null) return;
-    if (store.isHidden(id)) return this.select(null);
+    if (this.isHidden(id)) return this.select(null);
     this.select(store.view.selected === id ? null : id);
   }
 
@@ -278,6 +287,7 @@ export class Viewer {
 
   destroy() {
     clearTimeout(this.timer);
+    this.toolbar.destroy();
     store.listeners.delete(this.listener);
     for (const { pane, abort } of this.panes) {
       abort.abort();
