@@ -73,6 +73,7 @@ class FaceParser:
         boxes: Sequence[Box] | None = None,
         max_faces: int = MAX_FACES,
         progress: Progress | None = None,
+        search_progress: Progress | None = None,
     ) -> Parsing:
         """Parse a photo.
 
@@ -85,6 +86,8 @@ class FaceParser:
                 in place of the search.
             max_faces: of more faces than this, the largest are parsed; 1 to 254.
             progress: called with the number of faces done and their total.
+            search_progress: called with the number of tiles searched and their total, where the
+                photo is so large or long that it is searched in tiles.
 
         Raises:
             ValueError: the array is not ``(H, W, 3)`` uint8, it is empty, a side is longer than
@@ -105,7 +108,8 @@ class FaceParser:
                 if boxes is not None:
                     found = self._frame_boxes(pixels, boxes, notices)
                 else:
-                    found = self._finder.find(pixels, limit=max(60, 2 * max_faces))
+                    limit = max(60, 2 * max_faces)
+                    found = self._finder.find(pixels, limit, search_progress)
             found = _parseable(found, boxes is not None, notices)
         left_out = max(0, len(found) - max_faces)
         if left_out:

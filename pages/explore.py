@@ -22,7 +22,11 @@ height, width = parsing.mask.shape
 stem = PurePath(view.name).stem
 choices = comparison.choices()
 other = comparison.chosen(choices)
-photo_place, table_place = layout.places(width / height, comparing=other is not None)
+second = None
+if other:
+    other_height, other_width = other.parsing.mask.shape
+    second = other_width / other_height
+photo_place, rest = layout.places(width / height, second)
 with photo_place:
     shown = face_marks.Shown.of(view)
     looked_at = viewer(
@@ -33,15 +37,12 @@ with photo_place:
         on_dismiss=partial(face_marks.dismiss, shown),
         tools=Tools(choices, comparison.key(), comparison.choose, export_menu.ask),
     )
-    if not parsing.all_covered:
-        st.caption("Dimmed: too far from the faces to be looked at; counted as no region.")
+photo = shell.gallery().current
+export_menu.export_menu(view, stem, photo.file_name if photo else view.name, looked_at)
+with rest:
     for notice in (*view.notices, *parsing.notices):
         st.info(notice, icon=":material/info:")
     face_marks.offers(parsing)
-    about(shell.gallery())
-photo = shell.gallery().current
-export_menu.export_menu(view, stem, photo.file_name if photo else view.name, looked_at)
-with table_place:
     measured = view.of_face(face_choice.choose(parsing, looked_at.face))
     tables.region_table(measured.regions)
     st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
@@ -52,6 +53,9 @@ with table_place:
             "their measurements.",
             icon=":material/help:",
         )
+    if not parsing.all_covered:
+        st.caption("Dimmed: too far from the faces to be looked at; counted as no region.")
+    about(shell.gallery())
 
 if other:
     comparison.differences(view, other, stem)

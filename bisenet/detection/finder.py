@@ -6,8 +6,8 @@ tries again at other sizes, both with a stricter verification.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ SIZE_RANGE = 3.0
 # Proposals of at least LIKELY are verified; where none of them is a face, the best LAST_RESORT of
 # those of at least POSSIBLE.
 LIKELY, POSSIBLE, LAST_RESORT = 0.35, 0.08, 6
+# In tiles faces are small, and the detector less sure of them.
+LIKELY_IN_TILES = 0.2
 # A proposal of at least this score that fails verification is verified again wider and closer:
 # the network makes some faces out at one size and not at another.
 CONFIDENT, RESCALES = 0.6, (1.3, 0.77)
@@ -56,6 +58,12 @@ MIN_SCORE = 0.4
 RETRY_SIDES, RETRY_SCORE, RETRY_COUNT, MIN_RETRY_SCORE = (384, 256, 128), 0.3, 3, 0.55
 # A partly hidden face has to lie within these of its proposal.
 HIDDEN_RATIO, HIDDEN_SHIFT = 1.5, 0.25
+# While there is no face, so many crops are verified in the coarse pass, in the fine one, for each
+# megapixel that the detector is shown in tiles, and in the retry, besides what is left from before:
+# with the detector's passes they cost as much as two parses at most. BLIND at a time, so that one
+# face among them lifts the limit early.
+FIRST_LOOKS, FINE_LOOKS, TILE_LOOKS, RETRY_LOOKS, BLIND = 8, 6, 4, 5, 8
+LEAST_TILE_LOOKS = 3
 # A face framed farther than this from its proposal is verified again in the new frame.
 ROLL_TOLERANCE, SIDE_TOLERANCE, SHIFT_TOLERANCE = 12.0, 1.3, 0.1
 
@@ -75,6 +83,34 @@ class Detection:
     marks: Landmarks | None
     score: float
     proposed: float = 0.0
+
+
+@dataclass
+class Search:
+    """What a search for faces knows so far.
+
+    Attributes:
+        pixels: the photo ``(H, W, 3)``.
+        limit: most proposals that are verified, a pass.
+        found: the faces, largest first.
+        refused: proposals that failed verification; they are not looked at twice.
+        looks: how many crops may be verified in the present pass while there is no face.
+    """
+
+    pixels: NDArray[np.uint8]
+    limit: int
+    found: list[Detection] = field(default_factory=list)
+    refused: list[Crop] = field(default_factory=list)
+    looks: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The photo's height and width."""
+        return (self.pixels.shape[0], self.pixels.shape[1])
+
+    def may_look(self, more: int) -> None:
+        """A pass begins, with so many looks besides those that are left."""
+        self.looks += more
 
 
 class Finder:
@@ -104,104 +140,88 @@ class Finder:
         Raises:
             Cancelled: whoever started the search stopped it; asked before each tile and batch.
         """
-        refused: list[Crop] = []
-        found = self._detected(pixels, limit, refused)
-        found = self._detected_in_tiles(pixels, limit, found, refused, progress)
-        return found or self._retried(pixels, refused)
+        search = Search(pixels, limit)
+        self._detected(search)
+        self._detected_in_tiles(search, progress)
+        if not search.found:
+            self._retried(search)
+        return search.found
 
-    def _detected(
-        self, pixels: NDArray[np.uint8], limit: int, refused: list[Crop]
-    ) -> list[Detection]:
+    def _detected(self, search: Search) -> None:
         """Faces of the coarse pass and, where need be, the fine one.
 
         The people in a photo stand at comparable distances, so once a face is found, others are
         sought down to a share of its size, and a portrait takes a fraction of the time that a
         crowd does.
-
-        Args:
-            refused: proposals that fail verification are added to it.
         """
-        shape = (pixels.shape[0], pixels.shape[1])
-        found: list[Detection] = []
-        for side in (FIRST_SIDE, FINE_SIDE):
-            if side != FIRST_SIDE and not _needs_finer(found, refused, max(shape)):
+        for side, looks in ((FIRST_SIDE, FIRST_LOOKS), (FINE_SIDE, FINE_LOOKS)):
+            if side != FIRST_SIDE and not _needs_finer(search):
                 break
-            seen = self._detector.propose(pixels, side, POSSIBLE)
+            search.may_look(looks)
+            seen = self._detector.propose(search.pixels, side, POSSIBLE)
             likely = [c for c in seen if c.score >= LIKELY]
             for proposals in (likely, seen[len(likely) :][:LAST_RESORT]):
-                found = self._joined(pixels, proposals, limit, found, refused, MIN_SCORE)
-                if found:
+                self._look_at(search, proposals, MIN_SCORE)
+                if search.found:
                     break
-        return found
 
-    def _detected_in_tiles(
-        self,
-        pixels: NDArray[np.uint8],
-        limit: int,
-        found: list[Detection],
-        refused: list[Crop],
-        progress: Progress | None,
-    ) -> list[Detection]:
-        """The faces found, and those that are too small for a pass over the whole photo."""
-        shape = (pixels.shape[0], pixels.shape[1])
+    def _detected_in_tiles(self, search: Search, progress: Progress | None) -> None:
+        """Faces that are too small for a pass over the whole photo."""
+        shape = search.shape
         wanted = SMALLEST_CROP
-        if found and not is_long(shape):
-            wanted = max(wanted, found[0].crop.side / SIZE_RANGE)
+        if search.found and not is_long(shape):
+            wanted = max(wanted, search.found[0].crop.side / SIZE_RANGE)
         levels = finer_levels(shape, SEEN * max(1.0, max(shape) / FINE_SIDE), wanted)
         done = counted(levels, progress)
         for level in levels:
-            proposals = propose(self._detector, pixels, level, LIKELY, done)
-            found = self._joined(pixels, proposals, limit, found, refused, MIN_RETRY_SCORE)
-        return found
+            megapixels = shape[0] * shape[1] * level.scale**2 / 1e6
+            search.may_look(max(LEAST_TILE_LOOKS, round(TILE_LOOKS * megapixels)))
+            proposals = propose(self._detector, search.pixels, level, LIKELY_IN_TILES, done)
+            self._look_at(search, proposals, MIN_RETRY_SCORE)
 
-    def _joined(
-        self,
-        pixels: NDArray[np.uint8],
-        proposals: Sequence[Proposal],
-        limit: int,
-        found: Sequence[Detection],
-        refused: list[Crop],
-        least: float,
-    ) -> list[Detection]:
-        """The faces found and those among new proposals, likeliest first, that verify.
+    def _look_at(self, search: Search, proposals: Sequence[Proposal], least: float) -> None:
+        """Verify proposals, likeliest first, and then wider and closer where a face was likely.
 
         Args:
-            refused: those that do not are added to it, and are not looked at twice.
             least: score that a face needs.
         """
-        shape = (pixels.shape[0], pixels.shape[1])
-        crops = {_crop_of(c, shape): c.score for c in proposals if not _known(c, found)}
-        new = [c for c in crops if not any(_close(c, other) for other in refused)][:limit]
-        joined = self._with_faces(pixels, new, [crops[c] for c in new], found, least)
-        again = [c for c in new if crops[c] >= CONFIDENT and not _known(c, joined)]
-        scores = [crops[c] for c in again for _ in RESCALES]
-        joined = self._with_faces(pixels, _widened(again), scores, joined, least)
-        refused += [c for c in new if not _known(c, joined)]
-        return joined
+        crops = {_crop_of(c, search.shape): c.score for c in proposals}
+        new = _unlike(crops, search.refused)[: search.limit]
+        looked = self._verified(search, {c: crops[c] for c in new}, least)
+        again = [c for c in looked if crops[c] >= CONFIDENT and not _known(c, search.found)]
+        wider = {view: crops[c] for c in again for view in _widened([c])}
+        self._verified(search, wider, least)
+        search.refused += [c for c in looked if not _known(c, search.found)]
 
-    def _with_faces(
-        self,
-        pixels: NDArray[np.uint8],
-        crops: Sequence[Crop],
-        proposed: Sequence[float],
-        found: Sequence[Detection],
-        least: float,
-    ) -> list[Detection]:
-        faces = [f for f in self.verify(pixels, crops, proposed) if f.score >= least]
-        return unique([*found, *faces])
+    def _verified(self, search: Search, crops: Mapping[Crop, float], least: float) -> list[Crop]:
+        """Those crops that were looked at: all that are new, once a face is found.
 
-    def _retried(self, pixels: NDArray[np.uint8], refused: Sequence[Crop]) -> list[Detection]:
-        """Faces that the detector proposes at other sizes, seen wider and closer."""
-        shape = (pixels.shape[0], pixels.shape[1])
+        Args:
+            crops: each with the detector's score of its proposal.
+            least: score that a face needs.
+        """
+        looked: list[Crop] = []
+        while new := [c for c in crops if c not in looked and not _known(c, search.found)]:
+            part = new if search.found else new[: min(search.looks, BLIND)]
+            if not part:
+                break
+            faces = self.verify(search.pixels, part, [crops[c] for c in part])
+            search.found = unique([*search.found, *(f for f in faces if f.score >= least)])
+            search.looks -= len(part)
+            looked += part
+        return looked
+
+    def _retried(self, search: Search) -> None:
+        """Faces that the detector proposes at other sizes, as they are, then wider and closer."""
+        search.may_look(RETRY_LOOKS)
+        views: list[Crop] = []
         for side in RETRY_SIDES:
-            proposals = self._detector.propose(pixels, side, RETRY_SCORE, RETRY_COUNT)
-            crops = [_crop_of(p, shape) for p in proposals]
-            new = [c for c in crops if not any(_close(c, other) for other in refused)]
-            for views in (new, _widened(crops)):
-                found = [f for f in self.verify(pixels, views) if f.score >= MIN_RETRY_SCORE]
-                if found:
-                    return unique(found)
-        return []
+            proposals = self._detector.propose(search.pixels, side, RETRY_SCORE, RETRY_COUNT)
+            views += _unlike((_crop_of(p, search.shape) for p in proposals), views)
+        for crops in (_unlike(views, search.refused), _widened(views)):
+            self._verified(search, dict.fromkeys(crops, 0.0), MIN_RETRY_SCORE)
+            if search.found:
+                break
 
     def verify(
         self, pixels: NDArray[np.uint8], crops: Sequence[Crop], proposed: Sequence[float] = ()
@@ -250,15 +270,12 @@ class Finder:
     ) -> list[Detection | None]:
         """The face in each crop, framed anew; ``small`` is the photo, perhaps shrunk."""
         results: list[Detection | None] = []
-        for start in range(0, len(crops), VERIFY_BATCH):
-            batch = crops[start : start + VERIFY_BATCH]
+        scores = iter(proposed)
+        for batch in _batches(crops):
             closer = [_closer(crop) for crop in batch]
-            squares = np.stack([_sample(crop, pixels, small) for crop in _padded(closer)])
-            views = self._infer_pixels(squares)[: len(batch)]
-            for crop, view, logits, score in zip(
-                batch, closer, views, proposed[start:], strict=False
-            ):
-                marks = find_landmarks(logits, view, LOOK_REACH)
+            views = self._infer_pixels(np.stack([_sample(c, pixels, small) for c in closer]))
+            for crop, view, logits in zip(batch, closer, views, strict=True):
+                marks, score = find_landmarks(logits, view, LOOK_REACH), next(scores)
                 if marks is not None and holds(marks, score):
                     results.append(_framing(crop, marks, score))
                 else:
@@ -300,20 +317,19 @@ def unique(found: Sequence[Detection]) -> list[Detection]:
     return sorted(kept, key=lambda f: -f.crop.side)
 
 
-def _needs_finer(found: Sequence[Detection], refused: Sequence[Crop], longer: int) -> bool:
+def _needs_finer(search: Search) -> bool:
     """Whether faces may be in the photo that are too small for the coarse pass.
 
-    Args:
-        refused: proposals that failed verification: where small, its framing may be wrong.
-        longer: the photo's longer side, pixels.
+    A proposal that failed verification may be one, where small: its framing may be wrong.
     """
+    longer = max(search.shape)
     if longer <= FIRST_SIDE:
         return False
     least = SEEN * longer / FIRST_SIDE
     return (
-        not found
-        or found[0].crop.side / SIZE_RANGE < least
-        or any(crop.side < UNSURE * least for crop in refused)
+        not search.found
+        or search.found[0].crop.side / SIZE_RANGE < least
+        or any(crop.side < UNSURE * least for crop in search.refused)
     )
 
 
@@ -324,6 +340,11 @@ def _crop_of(proposal: Proposal, shape: tuple[int, int]) -> Crop:
 def _widened(crops: Sequence[Crop]) -> list[Crop]:
     """Each crop a little wider and a little closer."""
     return [crop.widened(factor) for crop in crops for factor in RESCALES]
+
+
+def _unlike(crops: Iterable[Crop], others: Sequence[Crop]) -> list[Crop]:
+    """Those crops that are framed unlike any of the others."""
+    return [crop for crop in crops if not any(_close(crop, other) for other in others)]
 
 
 def _known(crop: Proposal | Crop, found: Sequence[Detection]) -> bool:
@@ -348,10 +369,13 @@ def _closer(crop: Crop) -> Crop:
     return square_crop(centre, LOOK_SIDE * crop.side, crop.roll, VERIFY_SIZE, crop.shape)
 
 
-def _padded(crops: Sequence[Crop]) -> list[Crop]:
-    """A power of two of crops, the last repeated: engines prepare anew for every batch size."""
-    wanted = 1 << (len(crops) - 1).bit_length()
-    return [*crops, *[crops[-1]] * (wanted - len(crops))]
+def _batches(crops: Sequence[Crop]) -> Iterator[Sequence[Crop]]:
+    """Powers of two of crops, the largest first: engines prepare anew for every batch size."""
+    start = 0
+    while start < len(crops):
+        count = min(VERIFY_BATCH, 1 << (len(crops) - start).bit_length() - 1)
+        yield crops[start : start + count]
+        start += count
 
 
 def _close(first: Crop, second: Crop) -> bool:

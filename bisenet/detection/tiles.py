@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.detection.detector import Detector, Proposal
+from bisenet.detection.detector import Proposal
 from bisenet.geometry.boxes import Rect, is_duplicate, within
 from bisenet.runtime.cancellation import step
 
@@ -42,6 +43,14 @@ SLACK = 8.0
 
 # Called with the number of tiles done and their total.
 Progress = Callable[[int, int], None]
+
+
+class Detector(Protocol):
+    """What proposes crops in a part of a photo; ``detector.Detector`` says what it takes."""
+
+    def propose_as_is(
+        self, pixels: NDArray[np.uint8], quantum: int, least: float, /
+    ) -> list[Proposal]: ...
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ _SCORES = (
 )
 _FRAMED = "shell_framed"
 _WANTED = "shell_wanted_page"
+# A search in fewer tiles is over before a line could be read.
+_SEARCH_SHOWN = 8
 
 uploads_in_memory.keep_in_memory()
 
@@ -148,6 +150,10 @@ def view_of(photo_id: str, weights_name: str) -> View:
             if total > BATCH:  # fewer are done at once
                 place.progress(done / total, f"Face {done} of {total}")
 
+        def searching(done: int, total: int) -> None:
+            if total > _SEARCH_SHOWN:
+                place.progress(done / total, f"Looking for faces: part {done} of {total}")
+
         script_runs.step_aside()
         with st.spinner(f"Parsing {name}…"):
             view = parse_queue.parse(
@@ -157,6 +163,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
                 boxes=request.boxes,
                 max_faces=request.max_faces,
                 progress=progress,
+                search_progress=searching,
                 on_position=partial(show_position, place),
                 session=session_mark(),
             )
