@@ -9,7 +9,8 @@ from bisenet.dashboard.explore import comparison, export_menu, face_marks
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.strip import gallery_strip
 from bisenet.dashboard.viewer import viewer
-from bisenet.dashboard.widgets import charts, face_choice, tables, uploads
+from bisenet.dashboard.widgets import charts, face_choice, share_choice, tables, uploads
+from bisenet.dashboard.widgets import looked_at as coverage
 from bisenet.measure import region_detail
 
 shell.ensure_frame()
@@ -31,9 +32,9 @@ looked_at = viewer(
     key="viewer",
     on_box=partial(face_marks.mark, shown),
     on_dismiss=partial(face_marks.dismiss, shown),
+    of_photo=share_choice.chosen(parsing) == share_choice.OF_PHOTO,
 )
-if not parsing.all_covered:
-    st.caption("Dimmed: too far from the faces to be looked at; counted as no region.")
+coverage.caption(parsing)
 unsure = region_detail.low_confidence(view.regions)
 if unsure:
     st.warning(
@@ -50,9 +51,10 @@ if other:
 st.subheader("Regions")
 st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
 measured = view.of_face(face_choice.choose(parsing, looked_at.face))
-tables.region_table(measured.regions)
+share = share_choice.choose(parsing)
+tables.region_table(measured.regions, share)
 areas, stages = st.columns([3, 2], gap="large")
-areas.plotly_chart(charts.area_chart(measured.regions), key="areas", config=charts.CONFIG)
+areas.plotly_chart(charts.area_chart(measured.regions, share), key="areas", config=charts.CONFIG)
 stages.plotly_chart(charts.stages_chart(parsing.timings), key="stages", config=charts.CONFIG)
 height, width = parsing.mask.shape
 stages.caption(f"{width} x {height} px, {shell.describe_run(parsing)}")

@@ -7,7 +7,7 @@ import streamlit as st
 from bisenet.classes import BACKGROUND
 from bisenet.dashboard.session.gallery import View
 from bisenet.dashboard.viewer import ViewState
-from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets import downloads, unknown_choice
 from bisenet.output import encode, render
 
 _ZIP = "export_zip"
@@ -27,10 +27,11 @@ def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> 
     shown = [c for c in parsing.classes if c not in looked_at.hidden and c != BACKGROUND]
     with menu:
         st.caption("Pictures, at the photo's resolution")
+        unknown = unknown_choice.choose(parsing.all_covered, "export_unknown")
         with st.container(horizontal=True):
             downloads.button(
                 "Mask, PNG",
-                lambda: encode.indexed_png(parsing.mask),
+                lambda: encode.mask_png(parsing, unknown),
                 f"{stem}-mask.png",
                 "Class ids, with their palette and names.",
             )
@@ -78,7 +79,7 @@ def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> 
                 "Timings, CSV", lambda: encode.timings_csv(parsing), f"{stem}-timings.csv"
             )
         st.caption("All of it")
-        _zip(view, stem, file_name)
+        _zip(view, stem, file_name, unknown)
 
 
 def clear() -> None:
@@ -86,7 +87,7 @@ def clear() -> None:
     st.session_state.pop(_ZIP, None)
 
 
-def _zip(view: View, stem: str, file_name: str) -> None:
+def _zip(view: View, stem: str, file_name: str, unknown: int) -> None:
     if st.button("Make a ZIP of everything", icon=":material/folder_zip:", key="make-zip"):
         bar = st.progress(0.0, "Starting…")
         st.session_state[_ZIP] = encode.bundle_zip(
@@ -95,6 +96,7 @@ def _zip(view: View, stem: str, file_name: str) -> None:
             stem,
             file_name,
             lambda share, name: bar.progress(share, f"Writing {name}" if name else "Done"),
+            unknown,
         )
         bar.empty()
     if _ZIP in st.session_state:

@@ -128,7 +128,7 @@ class View:
         face = next((f for f in self.parsing.faces if f.id == face_id), None)
         if face is None or len(self.parsing.faces) == 1:
             return self
-        parsing = dataclasses.replace(self.parsing, mask=face.mask)
+        parsing = dataclasses.replace(self.parsing, mask=face.mask, faces=(face,))
         if face.id not in self._of_faces:
             self._of_faces[face.id] = measure_regions(parsing)
         return dataclasses.replace(self, parsing=parsing, regions=self._of_faces[face.id])

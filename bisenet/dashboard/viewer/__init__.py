@@ -44,6 +44,7 @@ def viewer(
     controls: bool = True,
     on_box: Callable[[Box], None] | None = None,
     on_dismiss: Callable[[int], None] | None = None,
+    of_photo: bool = False,
 ) -> ViewState:
     """Shows a photo with its regions; returns the view as the server knows it.
 
@@ -58,6 +59,7 @@ def viewer(
         on_box: offers to box a face by hand; called with the rectangle (x0, y0, x1, y1 in the
             shown photo's pixels) before the rerun that it causes.
         on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
+        of_photo: shares are of the whole photo, in place of what was looked at.
 
     Raises:
         ImageError: a photo's bytes are not a picture.
@@ -76,6 +78,7 @@ def viewer(
             "pictures": pictures,
             "push": memory["push"],
             "controls": controls,
+            "ofPhoto": of_photo,
             "marking": on_box is not None,
             "dismissing": on_dismiss is not None,
         },
