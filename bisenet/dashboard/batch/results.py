@@ -30,12 +30,16 @@ _RULE = (
 
 @dataclass(frozen=True)
 class Results:
-    """A row a face under one measure: ``wide``, how it stands out, and its previews."""
+    """A row a face under one measure: ``wide``, how it stands out, and its previews.
+
+    ``cut_off`` names the regions of each face that go on beyond what was looked at.
+    """
 
     measure: Measure
     wide: pd.DataFrame
     found: pd.DataFrame
     previews: dict[tuple[str, int], Preview]
+    cut_off: dict[tuple[str, int], str]
 
     @property
     def classes(self) -> list[int]:
@@ -52,7 +56,7 @@ def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
         return
     previews = {(p.name, one.face): one for p in state.items for one in p.previews}
     wide = by_face(table, measure)
-    shown = Results(measure, wide, outliers(wide), previews)
+    shown = Results(measure, wide, outliers(wide), previews, _cut_off(table))
     tabs.draw(
         {
             "Table": partial(_table, shown),
@@ -86,6 +90,15 @@ def failures(bad: Sequence[SkippedFile]) -> None:
         height="content" if len(bad) < 10 else 380,
         column_config={"Reason": st.column_config.TextColumn(width="large")},
     )
+
+
+def _cut_off(table: pd.DataFrame) -> dict[tuple[str, int], str]:
+    """The titles of each face's regions that are cut off; empty where none is."""
+    names: dict[tuple[str, int], list[str]] = {}
+    columns = (table[name] for name in ("photo", "face", "region", "cut_off"))
+    for photo, face, region, cut_off in zip(*columns, strict=True):
+        names.setdefault((photo, face), []).extend([region] if cut_off else [])
+    return {face: ", ".join(regions) for face, regions in names.items()}
 
 
 def _others(state: Snapshot) -> None:
@@ -141,6 +154,11 @@ def _table(shown: Results) -> None:
             # 0 is said of a face that cannot be judged.
             "Outlying": rows["score"].where(rows["score"] > 0).to_numpy(),
             "Through": rows["why"].to_numpy(),
+            **(
+                {"Cut off": [shown.cut_off[key] for key in rows.index]}
+                if any(shown.cut_off.values())
+                else {}
+            ),
             **{CLASSES[i].title: wide[i].to_numpy() for i in shown.classes},
         }
     )
@@ -161,6 +179,9 @@ def _table(shown: Results) -> None:
                 "Outlying, deviations", format="%.1f", help=f"The largest over its regions. {_RULE}"
             ),
             "Through": st.column_config.TextColumn(width="medium"),
+            "Cut off": st.column_config.TextColumn(
+                help="Goes on beyond what was looked at: area and shares are too small."
+            ),
             **{
                 CLASSES[i].title: number(
                     f"{CLASSES[i].title}, {shown.measure.unit}", format=f"%.{places}f"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from bisenet.classes import CLASSES
+from bisenet.dashboard.widgets import share_choice
 from bisenet.parser import Parsing
 
 
@@ -16,9 +17,10 @@ def caption(parsing: Parsing) -> None:
         return
     share = 100 * (1 - parsing.parsed_px / parsing.mask.size)
     amount = f"{share:.0f} %" if share >= 1 else "less than 1 %"
+    left_out = share_choice.chosen(parsing) == share_choice.OF_LOOKED_AT
     st.caption(
         f"Hatched: not looked at, too far from the faces ({amount} of the photo). It counts as no "
-        "region, and shares leave it out."
+        f"region{', and shares leave it out' if left_out else ''}."
     )
     if parsing.cut_off:
         cut_off_caption(parsing.cut_off)
