@@ -9,7 +9,7 @@ from bisenet.dashboard.regions import charts as region_charts
 from bisenet.dashboard.regions import panels
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.viewer import viewer
-from bisenet.dashboard.widgets import charts, downloads, face_choice
+from bisenet.dashboard.widgets import charts, downloads, face_choice, share_choice
 from bisenet.measure import proportions, region_detail
 
 shell.ensure_frame()
@@ -18,7 +18,8 @@ stem = PurePath(view.name).stem
 
 picture, detail = st.columns([3, 2], gap="large")
 with picture, st.container(key="region-picture"):
-    looked_at = viewer(view.picture, key="viewer-regions", controls=False)
+    of_photo = share_choice.chosen(view.parsing) == share_choice.OF_PHOTO
+    looked_at = viewer(view.picture, key="viewer-regions", controls=False, of_photo=of_photo)
 with detail:
     chosen = face_choice.choose(view.parsing, looked_at.face, always=True)
     view = view.of_face(chosen)
@@ -32,7 +33,8 @@ with detail:
     panels.cut_out(parsing, class_id, stem, backdrop)
     st.subheader(region.title)
     entropy = view.entropy()
-    panels.figures(view.regions, class_id, entropy, parsing.mask == class_id)
+    share = share_choice.choose(parsing)
+    panels.figures(view.regions, class_id, entropy, parsing.mask == class_id, share)
 
 colors, confidence, where = st.columns(3, gap="medium")
 color_levels = region_detail.color_histogram(parsing, class_id)

@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
     if framing == "auto":
         print(f"faces found, photos: {document['faces_found']}")
         inside = {name: share for name, share in document["looked_at"].items() if share < 1}
-        print(f"share of true pixels inside the faces' crops, where not 1: {inside}")
+        print(f"share of true pixels inside the faces' views, where not 1: {inside}")
     if args.robustness:
         print("\n" + robustness.as_markdown(document["robustness"]))
     return status

@@ -248,7 +248,7 @@ def ears_on_hair(confusion: NDArray[np.int64]) -> float | None:
 
 
 def share_inside_crops(outcome: Outcome) -> dict[str, float]:
-    """Share of each class's true pixels inside the faces' crops of the first network, by name."""
+    """Share of each class's true pixels inside the faces' views of the first network, by name."""
     scores = outcome.scores_of(0)
     total = sum((one.confusion.sum(1) for one in scores), np.zeros(NUM_CLASSES, np.int64))
     inside = sum((one.inside for one in scores), np.zeros(NUM_CLASSES, np.int64))

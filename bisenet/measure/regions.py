@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -30,7 +31,7 @@ COLUMNS: dict[str, str] = {
     "name": "class name in the data sets",
     "region": "class name for people",
     "area_px": "area, pixels",
-    "image_share": "share of the image, 0..1",
+    "image_share": "share of all of the image's pixels, looked at or not, 0..1",
     "head_share": "share of the head (all but background and clothes), 0..1",
     "left_px": "bounding box: first column",
     "top_px": "bounding box: first row",
@@ -42,6 +43,9 @@ COLUMNS: dict[str, str] = {
     "parts": "number of 8-connected parts",
     "mean_color": "mean colour, sRGB #rrggbb",
     "confidence": "mean probability of the winning class, 0..1",
+    # New columns follow the old ones, so that a reader by position reads on.
+    "parsed_share": "share of the pixels that the network looked at, 0..1",
+    "cut_off": "whether it goes on beyond what was looked at: area and shares are too small then",
 }
 NOT_HEAD = (BY_NAME["background"].id, BY_NAME["cloth"].id)
 # A part of less of the head's area is a slip of the network.
@@ -67,18 +71,24 @@ def measure_regions(parsing: Parsing, by_face: bool = False) -> pd.DataFrame:
 
     Returns:
         One row a region in class order, with the columns of ``COLUMNS``. ``head_share`` is
-        missing for background and clothes. What no view looked at belongs to no row. Empty for
-        an empty mask, and for no faces.
+        missing for background and clothes. What no view looked at belongs to no row, so the
+        areas add up to ``Parsing.parsed_px`` and ``parsed_share`` to 1, of all faces and the
+        background together; ``image_share`` is of all pixels. Empty for an empty mask, and for
+        no faces.
     """
-    size = parsing.mask.size
+    pixels = (parsing.mask.size, parsing.parsed_px)
     if not by_face:
-        return _measure(parsing.image, parsing.labels, parsing.confidence, (0, 0), size)
+        return _measure(
+            *(parsing.image, parsing.labels, parsing.confidence),
+            *((0, 0), pixels, parsing.cut_off),
+        )
     tables = []
     for face in parsing.faces:
         here = within(face.window)
         labels, _ = own_parts(face.labels, face.window, face.box)
         table = _measure(
-            parsing.image[here], labels, parsing.confidence[here], face.window[:2], size
+            *(parsing.image[here], labels, parsing.confidence[here]),
+            *(face.window[:2], pixels, face.cut_off),
         )
         table = table[table["class_id"] != BACKGROUND]
         table.insert(0, "face", face.id)
@@ -93,9 +103,17 @@ def _measure(
     mask: NDArray[np.uint8],
     confidence: NDArray[np.float32],
     origin: tuple[int, int],
-    photo_pixels: int,
+    pixels: tuple[int, int],
+    cut_off: Collection[int],
 ) -> pd.DataFrame:
-    """The table for a window of the photo that begins at ``origin`` (x, y)."""
+    """The table for a window of the photo.
+
+    Args:
+        image, mask, confidence: the window's; ``NOT_LOOKED_AT`` is in no row.
+        origin: where it begins in the photo (x, y).
+        pixels: the photo's, and those of them that were looked at.
+        cut_off: ids of the classes that go on beyond these.
+    """
     if not mask.size:
         return pd.DataFrame(columns=list(COLUMNS))
     runs = Runs.of(mask)
@@ -119,7 +137,7 @@ def _measure(
             "name": [CLASSES[i].name for i in ids],
             "region": [CLASSES[i].title for i in ids],
             "area_px": area,
-            "image_share": area / photo_pixels,
+            "image_share": area / pixels[0],
             "head_share": np.where(is_head, area / max(head_area, 1), np.nan),
             "left_px": left + x,
             "top_px": top + y,
@@ -131,6 +149,8 @@ def _measure(
             "parts": runs.parts()[ids],
             "mean_color": [_hex(color) for color, _ in means],
             "confidence": [confidence for _, confidence in means],
+            "parsed_share": area / max(pixels[1], 1),
+            "cut_off": np.isin(ids, list(cut_off)),
         }
     )
     return frame[list(COLUMNS)]

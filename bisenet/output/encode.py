@@ -17,23 +17,62 @@ from pandas.api.types import is_object_dtype
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from bisenet.classes import BACKGROUND, CLASSES, palette
+from bisenet.classes import BACKGROUND, CLASSES, UNKNOWN, UNKNOWN_VALUES, palette
 from bisenet.output import render
 from bisenet.parser import Parsing
 
+# Of the void in Pascal VOC's segmentation masks.
+_UNKNOWN_COLOR = (224, 224, 192)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def indexed_png(mask: NDArray[np.uint8]) -> bytes:
     """A mask ``(H, W)`` as a palette PNG: one byte a pixel, class ids, class colours.
 
-    The class names stand in the text chunk ``classes``, a JSON object from id to name.
+    The class names stand in the text chunk ``classes``, a JSON object from id to name. A mask may
+    hold ``UNKNOWN`` too, which is named and has Pascal VOC's colour of it.
     """
     image = Image.fromarray(mask)
-    image.putpalette(palette().ravel().tolist())
-    names = PngInfo()
-    names.add_text("classes", json.dumps({c.id: c.name for c in CLASSES}))
-    return _png(image, pnginfo=names)
+    colors = palette()
+    names = {c.id: c.name for c in CLASSES}
+    if mask.size and mask.max() == UNKNOWN:
+        # Readers refuse pixels beyond the palette's end, so it has all 256 entries.
+        colors = np.vstack([colors, np.zeros((UNKNOWN + 1 - len(colors), 3), np.uint8)])
+        colors[UNKNOWN] = _UNKNOWN_COLOR
+        names[UNKNOWN] = "unknown"
+    image.putpalette(colors.ravel().tolist())
+    info = PngInfo()
+    info.add_text("classes", json.dumps(names))
+    return _png(image, pnginfo=info)
+
+
+def mask_png(parsing: Parsing, unknown: int = 0) -> bytes:
+    """A parsing's mask as ``indexed_png``.
+
+    Args:
+        parsing: the parsed photo.
+        unknown: what stands where no view looked, one of ``UNKNOWN_VALUES``: 0, which is the
+            background's id too, or 255, which evaluations and trainings leave out.
+
+    Raises:
+        ValueError: ``unknown`` is another value.
+    """
+    return indexed_png(with_unknown(parsing.mask, parsing.covered, unknown))
+
+
+def with_unknown(
+    mask: NDArray[np.uint8], covered: NDArray[np.bool_], unknown: int
+) -> NDArray[np.uint8]:
+    """A mask ``(H, W)`` with ``unknown`` where it is not covered, as ``mask_png`` takes it."""
+    if unknown not in UNKNOWN_VALUES:
+        raise ValueError(f"unknown is one of {', '.join(map(str, UNKNOWN_VALUES))}, not {unknown}.")
+    # The mask is 0 there already.
+    return mask if unknown == 0 else np.where(covered, mask, np.uint8(unknown))
+
+
+def plane_png(plane: NDArray[np.bool_]) -> bytes:
+    """A plane ``(H, W)`` bool as a PNG of one bit a pixel."""
+    return _png(Image.fromarray(plane))
 
 
 def gray_png(plane: NDArray[np.float32]) -> bytes:
@@ -86,11 +125,14 @@ def regions_csv(regions: pd.DataFrame) -> bytes:
 
 
 def regions_json(regions: pd.DataFrame, parsing: Parsing) -> bytes:
-    """Measurements as JSON: the image's size, the weights, and one object a region."""
+    """Measurements as JSON: the image's size, the weights, and one object a region.
+
+    ``parsed_px`` is how many of the image's pixels the network looked at.
+    """
     height, width = parsing.mask.shape
     records = regions.astype(object).where(regions.notna(), None).to_dict(orient="records")
     document = {
-        "image": {"width": width, "height": height},
+        "image": {"width": width, "height": height, "parsed_px": parsing.parsed_px},
         "weights": parsing.weights,
         "regions": records,
     }
@@ -219,6 +261,7 @@ def bundle_zip(
     stem: str,
     photo_name: str,
     progress: Callable[[float, str], object] | None = None,
+    unknown: int = 0,
 ) -> bytes:
     """Everything about one photo as a zip.
 
@@ -228,16 +271,17 @@ def bundle_zip(
         stem: the name of the files' folder inside.
         photo_name: the photo's own file name, for COCO.
         progress: called before each file with the share done, 0..1, and the file's name.
+        unknown: as ``mask_png`` takes it.
     """
-    return files_zip(bundle(parsing, regions, stem, photo_name), progress)
+    return files_zip(bundle(parsing, regions, stem, photo_name, unknown), progress)
 
 
 def bundle(
-    parsing: Parsing, regions: pd.DataFrame, stem: str, photo_name: str
+    parsing: Parsing, regions: pd.DataFrame, stem: str, photo_name: str, unknown: int = 0
 ) -> dict[str, Callable[[], bytes]]:
     """The files of ``bundle_zip``, by their name."""
     files: dict[str, Callable[[], bytes]] = {
-        "mask.png": lambda: indexed_png(parsing.mask),
+        "mask.png": lambda: mask_png(parsing, unknown),
         "overlay.png": lambda: overlay_png(parsing),
         "confidence.png": lambda: gray_png(parsing.confidence),
         "regions.csv": lambda: with_mark(regions_csv(regions)),

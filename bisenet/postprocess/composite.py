@@ -12,7 +12,14 @@ from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop
 from bisenet.postprocess.logits import LogitGrid
-from bisenet.postprocess.results import Face, face_extent, head_confidence, own_labels, spread
+from bisenet.postprocess.results import (
+    Face,
+    face_extent,
+    head_confidence,
+    leaving,
+    own_labels,
+    spread,
+)
 from bisenet.postprocess.wide_view import WideView
 
 # The least and the most that a view may claim of 255.
@@ -98,10 +105,10 @@ class Composite:
         if len(self.faces) == 1:  # it kept all, and a large portrait's labels need no copying
             (face,) = self.faces
             confidence = self.confidence[within(face.window)]
-            return (replace(face, score=head_confidence(face.labels, confidence)),)
-        return tuple(
-            own_labels(f, self.mask, self.confidence, self.instance_ids) for f in self.faces
-        )
+            own = [replace(face, score=head_confidence(face.labels, confidence))]
+        else:
+            own = [own_labels(f, self.mask, self.confidence, self.instance_ids) for f in self.faces]
+        return tuple(leaving(face, self.mask, self.instance_ids) for face in own)
 
 
 @dataclass(frozen=True, eq=False)

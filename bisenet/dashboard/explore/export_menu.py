@@ -13,7 +13,7 @@ import streamlit as st
 from bisenet.classes import BACKGROUND
 from bisenet.dashboard.session.gallery import View
 from bisenet.dashboard.viewer import ViewState
-from bisenet.dashboard.widgets import downloads, face_choice
+from bisenet.dashboard.widgets import downloads, face_choice, unknown_choice
 from bisenet.output import encode, render
 
 _ASKED = "downloads"
@@ -67,15 +67,19 @@ class Scope:
             tables.append(table)
         return pd.concat(tables, ignore_index=True), f"{self.stem}-each-face-regions.csv"
 
-    def bundle(self, file_name: str) -> tuple[dict[str, Callable[[], bytes]], str]:
+    def bundle(self, file_name: str, unknown: int) -> tuple[dict[str, Callable[[], bytes]], str]:
         """Every file by its name, and the name of the zip that holds them."""
         if not self.faces:
-            files = encode.bundle(self.view.parsing, self.view.regions, self.stem, file_name)
+            files = encode.bundle(
+                self.view.parsing, self.view.regions, self.stem, file_name, unknown
+            )
             return files, f"{self.stem}.zip"
         files = {}
         for i in self.faces:
             one = self.view.of_face(i)
-            files |= encode.bundle(one.parsing, one.regions, f"{self.stem}-face-{i}", file_name)
+            files |= encode.bundle(
+                one.parsing, one.regions, f"{self.stem}-face-{i}", file_name, unknown
+            )
         return files, f"{self.stem}-each-face.zip"
 
 
@@ -115,10 +119,11 @@ def _menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> None:
     with st.container():
         chosen = face_choice.current(view.parsing, looked_at.face)
         scope = scope_of(view, stem, chosen, _choose(view, chosen))
-        _pictures(scope, looked_at)
+        unknown = unknown_choice.choose(view.parsing.all_covered, "export_unknown")
+        _pictures(scope, looked_at, unknown)
         _numbers(scope, file_name)
         st.caption("All of it")
-        _zip(scope, file_name)
+        _zip(scope, file_name, unknown)
 
 
 def clear() -> None:
@@ -142,7 +147,7 @@ def _choose(view: View, chosen: int | None) -> str | None:
     )
 
 
-def _pictures(scope: Scope, looked_at: ViewState) -> None:
+def _pictures(scope: Scope, looked_at: ViewState, unknown: int) -> None:
     def as_shown(view: View) -> bytes:
         parsing, opacity = view.parsing, looked_at.opacity / 100
         return encode.picture_png(
@@ -154,7 +159,7 @@ def _pictures(scope: Scope, looked_at: ViewState) -> None:
     with st.container(horizontal=True):
         downloads.button(
             f"Mask, {kind}",
-            *scope.file(lambda view: encode.indexed_png(view.parsing.mask), "mask.png"),
+            *scope.file(lambda view: encode.mask_png(view.parsing, unknown), "mask.png"),
             "Class ids, with their palette and names.",
         )
         downloads.button(
@@ -197,13 +202,13 @@ def _numbers(scope: Scope, file_name: str) -> None:
         )
 
 
-def _zip(scope: Scope, file_name: str) -> None:
-    whose = (scope.stem, scope.faces)
+def _zip(scope: Scope, file_name: str, unknown: int) -> None:
+    whose = (scope.stem, scope.faces, unknown)
     if st.session_state.get(_ZIP, (whose,))[0] != whose:
         st.session_state.pop(_ZIP, None)
     if st.button("Make a ZIP of everything", icon=":material/folder_zip:", key="make-zip"):
         bar = st.progress(0.0, "Starting…")
-        files, name = scope.bundle(file_name)
+        files, name = scope.bundle(file_name, unknown)
         made = encode.files_zip(
             files, lambda share, file: bar.progress(share, f"Writing {file}" if file else "Done")
         )

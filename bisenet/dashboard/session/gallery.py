@@ -133,8 +133,7 @@ class View:
         face = next((f for f in self.parsing.faces if f.id == face_id), None)
         if face is None or len(self.parsing.faces) == 1:
             return self
-        views = tuple(v for v in self.parsing.views if v.id == face.id)
-        parsing = dataclasses.replace(self.parsing, mask=face.mask, faces=(face,), views=views)
+        parsing = dataclasses.replace(self.parsing, mask=face.mask, faces=(face,))
         if face.id not in self._of_faces:
             self._of_faces[face.id] = measure_regions(parsing)
         strange = {i: parts for i, parts in self.left_out.items() if i == face.id}
