@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.detection.finder import MIN_SCORE, Detection, Finder
+from bisenet.detection.finder import Detection, Finder, holds
 from bisenet.engines import EngineInfo, open_engine
 from bisenet.geometry.boxes import Box
 from bisenet.geometry.crops import Crop, whole_crop
@@ -168,7 +168,7 @@ class FaceParser:
             one = self._finder.frame_box(pixels, near)
             if one.marks is None:
                 notices.append(
-                    f"No eyes and mouth were told apart in box {number}; it was parsed as it is."
+                    f"No eyes and mouth were found in box {number}; it was parsed as it is."
                 )
             found.append(one)
         return sorted(found, key=lambda f: -f.crop.side)
@@ -196,10 +196,10 @@ class FaceParser:
                 logits = self._infer(squares)
                 farther = iter(self._infer(np.stack(around)) if around else ())
             with clock.stage("upsample"):
-                for crop, view, wide_one in zip(crops, logits, wide, strict=True):
+                for one, crop, view, wide_one in zip(part, crops, logits, wide, strict=True):
                     marks = find_landmarks(view, crop)
                     seen_wide = None if wide_one is None else next(farther)
-                    if not by_hand and (marks is None or marks.score < MIN_SCORE):
+                    if not by_hand and not holds(marks, one.proposed):
                         continue
                     fine, far = self._calibrated(view), None
                     if wide_one is not None and seen_wide is not None:

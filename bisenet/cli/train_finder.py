@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--size", type=int, help="side of the scenes, a multiple of 128")
     add("--backgrounds", type=int, help="backgrounds that are made ahead")
     add("--seed", type=int)
+    add("--peak", type=float, help="highest learning rate")
+    add("--photos", type=Path, nargs="+", help="folders of whole photos to learn from besides")
+    add("--photos-limit", type=int, help="most photos of such a folder")
+    add("--held-out", type=Path, nargs="+", help="lists of photos' SHA-256 to leave out")
+    add("--start", type=Path, metavar="CARD", help="go on from these weights")
     add("--licence", help="of the faces, for the weights' card")
 
 
@@ -34,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     names = {field.name for field in dataclasses.fields(DetectorConfig)}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    given |= {k: tuple(given[k]) for k in ("photos", "held_out") if k in given}
     config = DetectorConfig(**given)
     exists = (config.out / CHECKPOINT).exists()
     if exists and not args.resume:

@@ -59,7 +59,7 @@ class Detector:
     """
 
     def __init__(self, card: Path):
-        state = _read(card)
+        state = read_weights(card)
         try:
             self._run = _on_openvino(state)
         except (ImportError, RuntimeError):  # not installed, or a CPU that it does not support
@@ -201,7 +201,12 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Proposal]:
     return kept
 
 
-def _read(card: Path) -> State:
+def read_weights(card: Path) -> State:
+    """The weights that a card names, f32, batch normalisation folded in.
+
+    Raises:
+        WeightsError: card or weights are damaged, or do not belong together.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

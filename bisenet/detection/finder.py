@@ -6,7 +6,7 @@ tries again at other sizes, both with a stricter verification.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,17 +62,27 @@ RETRY_SIDES, RETRY_SCORE, RETRY_COUNT, MIN_RETRY_SCORE = (384, 256, 128), 0.3, 3
 # face among them lifts the limit early.
 FIRST_LOOKS, FINE_LOOKS, TILE_LOOKS, RETRY_LOOKS, BLIND = 8, 6, 4, 5, 8
 LEAST_TILE_LOOKS = 3
+# A partly hidden face has to lie within these of its proposal.
+HIDDEN_RATIO, HIDDEN_SHIFT = 1.5, 0.25
 # A face framed farther than this from its proposal is verified again in the new frame.
 ROLL_TOLERANCE, SIDE_TOLERANCE, SHIFT_TOLERANCE = 12.0, 1.3, 0.1
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face: its aligned crop at ``VERIFY_SIZE``, its landmarks, and the network's score, 0..1."""
+    """A face that was found.
+
+    Attributes:
+        crop: its aligned crop at ``VERIFY_SIZE``.
+        marks: its landmarks; None for a box by hand in which none are seen.
+        score: the network's, 0..1.
+        proposed: the detector's, 0..1.
+    """
 
     crop: Crop
     marks: Landmarks | None
     score: float
+    proposed: float = 0.0
 
 
 @dataclass
@@ -176,21 +186,27 @@ class Finder:
             least: score that a face needs.
         """
         crops = {_crop_of(c, search.shape): c.score for c in proposals}
-        new = _unlike(crops, search.refused)
-        looked = self._verified(search, new[: search.limit], least)
+        new = _unlike(crops, search.refused)[: search.limit]
+        looked = self._verified(search, {c: crops[c] for c in new}, least)
         again = [c for c in looked if crops[c] >= CONFIDENT and not _known(c, search.found)]
-        self._verified(search, _widened(again), least)
+        self._verified(search, {w: crops[c] for c in again for w in _widened([c])}, least)
         search.refused += [c for c in looked if not _known(c, search.found)]
 
-    def _verified(self, search: Search, crops: Sequence[Crop], least: float) -> list[Crop]:
-        """Those crops that were looked at: all that are new, once a face is found."""
+    def _verified(self, search: Search, proposed: Mapping[Crop, float], least: float) -> list[Crop]:
+        """Those crops that were looked at: all that are new, once a face is found.
+
+        Args:
+            proposed: the detector's scores by crop, likeliest first; 0 where it is not to count.
+            least: score that a face needs.
+        """
         looked: list[Crop] = []
+        crops = list(proposed)
         while crops := [c for c in crops if c not in looked and not _known(c, search.found)]:
             part = crops if search.found else crops[: min(search.looks, BLIND)]
             if not part:
                 break
-            faces = [f for f in self.verify(search.pixels, part) if f.score >= least]
-            search.found = unique([*search.found, *faces])
+            faces = self.verify(search.pixels, part, [proposed[c] for c in part])
+            search.found = unique([*search.found, *(f for f in faces if f.score >= least)])
             search.looks -= len(part)
             looked += part
         return looked
@@ -203,18 +219,25 @@ class Finder:
             proposals = self._detector.propose(search.pixels, side, RETRY_SCORE, RETRY_COUNT)
             views += _unlike((_crop_of(p, search.shape) for p in proposals), views)
         for crops in (_unlike(views, search.refused), _widened(views)):
-            self._verified(search, crops, MIN_RETRY_SCORE)
+            self._verified(search, dict.fromkeys(crops, 0.0), MIN_RETRY_SCORE)
             if search.found:
                 break
 
-    def verify(self, pixels: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Detection]:
-        """Those crops that show a face, framed by its eyes and mouth."""
+    def verify(
+        self, pixels: NDArray[np.uint8], crops: Sequence[Crop], proposed: Sequence[float] = ()
+    ) -> list[Detection]:
+        """Those crops that show a face, framed by its eyes and mouth.
+
+        Args:
+            proposed: the detector's score of each crop; 0 where there are none.
+        """
         wide = any(crop.scale < WIDE for crop in crops)
         small = shrunk(pixels, FINE_SIDE) if wide else pixels
-        first = self._framed(pixels, crops, small)
+        scores = proposed or [0.0] * len(crops)
+        first = self._framed(pixels, crops, scores, small)
         settled = [f for crop, f in zip(crops, first, strict=True) if f and _close(crop, f.crop)]
         again = [f for crop, f in zip(crops, first, strict=True) if f and not _close(crop, f.crop)]
-        second = self._framed(pixels, [f.crop for f in again], small)
+        second = self._framed(pixels, [f.crop for f in again], [f.proposed for f in again], small)
         return settled + [f for f in second if f is not None]
 
     def frame_box(self, pixels: NDArray[np.uint8], box: Box) -> Detection:
@@ -231,7 +254,7 @@ class Finder:
         crops = [square_crop(centre, side, roll, VERIFY_SIZE, shape) for roll in rolls]
         inside = [
             f
-            for f in self.verify(pixels, crops)
+            for f in self.verify(pixels, crops, [1.0] * len(crops))
             if distance(f.crop.centre, centre) < 0.4 * side and 0.3 < f.crop.side / side < 2.0
         ]
         if inside:
@@ -239,22 +262,52 @@ class Finder:
         return Detection(crops[0], None, 0.0)
 
     def _framed(
-        self, pixels: NDArray[np.uint8], crops: Sequence[Crop], small: NDArray[np.uint8]
+        self,
+        pixels: NDArray[np.uint8],
+        crops: Sequence[Crop],
+        proposed: Sequence[float],
+        small: NDArray[np.uint8],
     ) -> list[Detection | None]:
         """The face in each crop, framed anew; ``small`` is the photo, perhaps shrunk."""
         results: list[Detection | None] = []
-        shape = (pixels.shape[0], pixels.shape[1])
+        start = 0
         for batch in _batches(crops):
             closer = [_closer(crop) for crop in batch]
             views = self._infer_pixels(np.stack([_sample(c, pixels, small) for c in closer]))
-            for crop, logits in zip(closer, views, strict=True):
-                marks = find_landmarks(logits, crop, LOOK_REACH)
-                if marks is None or marks.score < MIN_SCORE:
-                    results.append(None)
+            scores = proposed[start : start + len(batch)]
+            start += len(batch)
+            for crop, view, logits, score in zip(batch, closer, views, scores, strict=True):
+                marks = find_landmarks(logits, view, LOOK_REACH)
+                if marks is not None and holds(marks, score):
+                    results.append(_framing(crop, marks, score))
                 else:
-                    framed = face_crop(marks, VERIFY_SIZE, shape)
-                    results.append(Detection(framed, marks, marks.score))
+                    results.append(None)
         return results
+
+
+def holds(marks: Landmarks | None, proposed: float) -> bool:
+    """Whether landmarks are a face's, given the detector's score of its proposal.
+
+    Where eyes, nose or mouth are hidden, only a face that the detector is sure of is believed.
+    """
+    return (
+        marks is not None and marks.score >= MIN_SCORE and (marks.complete or proposed >= CONFIDENT)
+    )
+
+
+def _framing(crop: Crop, marks: Landmarks, proposed: float) -> Detection | None:
+    """A face framed by its landmarks.
+
+    Of a face that is partly hidden the proposal's roll is kept, and None is returned where its
+    landmarks lie in another place or at another size than the proposal.
+    """
+    framed = face_crop(marks, VERIFY_SIZE, crop.shape)
+    if not marks.complete:
+        framed = square_crop(framed.centre, framed.side, crop.roll, VERIFY_SIZE, crop.shape)
+        ratio = max(framed.side / crop.side, crop.side / framed.side)
+        if ratio > HIDDEN_RATIO or distance(framed.centre, crop.centre) > HIDDEN_SHIFT * crop.side:
+            return None
+    return Detection(framed, marks, marks.score, proposed)
 
 
 def unique(found: Sequence[Detection]) -> list[Detection]:

@@ -20,6 +20,11 @@ from bisenet.network import weights
 from bisenet.parser import BATCH, Parsing
 from bisenet.runtime.admission import QueueFull
 
+_SCORES = (
+    "How well it does on labelled faces that it has not learnt from: mIoU is the shared area of "
+    "label and truth over their joint area, the mean of all regions; F1 weighs missed and wrong "
+    "pixels alike. 1 is perfect."
+)
 _FRAMED = "shell_framed"
 _WANTED = "shell_wanted_page"
 # A search in fewer tiles is over before a line could be read.
@@ -75,7 +80,9 @@ def sidebar() -> None:
         st.selectbox("Weights", [entry.name for entry in entries], key="weights")
         entry = next(e for e in entries if e.name == current_weights())
         score = f"mIoU {entry.miou:.2f}, F1 {entry.mean_f1:.2f}" if entry.miou else "Not scored"
-        st.caption(f"{entry.backbone}, {entry.input_size} px. {score} on held-out faces.")
+        st.caption(
+            f"{entry.backbone}, {entry.input_size} px. {score} on held-out faces.", help=_SCORES
+        )
         st.caption(
             ":material/lock: Photos stay in this session's memory. Nothing is stored, logged or "
             "sent elsewhere."
