@@ -118,3 +118,34 @@ def test_python_goes_to_a_face(view: ViewerPage) -> None:
     view.button("Face 2 of 2").click()
     view.page.get_by_text(re.compile("face=None")).wait_for()
     assert view.zoom == "100 %", "the same face again goes back"
+
+
+_CHIPS_ON_FACES = """() => {
+  const root = document.querySelector('.stBidiComponent')
+    .querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot;
+  const rects = (selector) =>
+    [...root.querySelectorAll(selector)].map((e) => e.getBoundingClientRect());
+  const on = (a, b) => a.left < b.right - 0.5 && b.left < a.right - 0.5
+    && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5;
+  const chips = rects('.chip'), faces = rects('.face');
+  const covered = chips.filter((c, i) => faces.some((f) => on(c, f))
+    || chips.some((other, j) => j > i && on(c, other)));
+  return [chips.length, covered.length, Math.max(...chips.map((c) => c.height))];
+}"""
+
+
+def test_numbers_stand_beside_the_faces_and_one_switch_hides_them(view: ViewerPage) -> None:
+    view.open("?crowd=1")
+    assert view.page.evaluate(_CHIPS_ON_FACES)[:2] == [40, 0]
+    assert view.page.evaluate(_CHIPS_ON_FACES)[2] < 22, "small beside small faces"
+    switch = view.button("Face numbers")
+    switch.click()
+    assert switch.get_attribute("aria-pressed") == "false"
+    assert not view.button("Face 1 of 40").is_visible()
+    assert "badges=off" in view.page.url
+    view.page.reload()
+    view.ready()
+    assert not view.button("Face 1 of 40").is_visible()
+    view.button("Face numbers").click()
+    view.button("Face 1 of 40").click()
+    assert view.zoom != "100 %"

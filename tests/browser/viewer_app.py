@@ -72,6 +72,10 @@ def explore() -> None:
     faces: dict[int, Box] = {}
     if "faces" in st.query_params:
         faces = {1: (120, 60, 400, 400), 2: (420, 100, 560, 300)}
+    if "crowd" in st.query_params:
+        faces = {
+            i + 1: (x := 8 + i % 8 * 80, y := 30 + i // 8 * 90, x + 40, y + 50) for i in range(40)
+        }
     faces = st.session_state.get("faces", faces)
 
     def mark(box: Box) -> None:

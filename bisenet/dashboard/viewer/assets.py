@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).parent
 # In the order in which they build on one another.
 MODULES = (
     *("dom", "plane", "labels", "smooth", "raster", "paints", "view", "store", "assets"),
-    *("pane", "interact", "mark", "toolbar", "controls", "viewer", "main"),
+    *("badges", "pane", "interact", "mark", "toolbar", "controls", "viewer", "main"),
 )
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)

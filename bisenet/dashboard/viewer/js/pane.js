@@ -1,6 +1,7 @@
 // One picture on its stage: two canvases (photo below, overlay above), face frames, the before/after
 // divider, the label at the pointer, and the loading and failed states.
 
+import { placeBadges } from "./badges.js";
 import { h, icon } from "./dom.js";
 import { NOT_LOOKED_AT, ofWhat, percent, shareOf, valueAt } from "./labels.js";
 import { compose, createFrame, resample } from "./raster.js";
@@ -148,6 +149,29 @@ export class Pane {
       frame.classList.toggle("chosen", chosen);
       frame.querySelector(".badge")?.setAttribute("aria-pressed", String(chosen));
     }
+    this.placeNumbers();
+  }
+
+  placeNumbers() {
+    const { width, height } = this.stage.getBoundingClientRect();
+    const frames = [...this.faces.children].filter((frame) => frame.dataset.id);
+    if (!width || !height || !frames.length) return;
+    const editing = this.viewer.toolbar.task === "edit";
+    const faces = frames.map((frame) => {
+      const [x0, y0, x1, y1] = this.fractions(frame);
+      const [x, y] = this.viewer.zoom.toStage(x0, y0);
+      const { factor } = this.viewer.zoom;
+      const box = { x: x * width, y: y * height, w: (x1 - x0) * factor * width, h: (y1 - y0) * factor * height };
+      const extra = editing && frame.querySelector(".dismiss") !== null;
+      return { box, digits: frame.dataset.id.length, extra };
+    });
+    placeBadges(faces, { width, height }).forEach(({ x, y, w, h: high }, i) => {
+      const chip = frames[i].querySelector(".chip");
+      const { box } = faces[i];
+      const style = { left: x - box.x, top: y - box.y, width: w, height: high, fontSize: 0.62 * high };
+      for (const [name, value] of Object.entries(style)) chip.style[name] = `${value}px`;
+      frames[i].classList.toggle("small", box.h < 60);
+    });
   }
 
   resize() {

@@ -1,7 +1,7 @@
 // The view that all viewers of a tab share: it lives in this module (so it survives reruns and page
 // changes), in the URL's query (so it can be shared) and, without the selection, in sessionStorage.
 
-const PARAMS = ["hide", "show", "opacity", "mode", "select", "face"];
+const PARAMS = ["hide", "show", "opacity", "mode", "select", "face", "badges"];
 export const MODES = ["fill", "outline", "both"];
 const STORAGE_KEY = "bisenet.viewer";
 
@@ -9,7 +9,7 @@ const STORAGE_KEY = "bisenet.viewer";
  * @typedef {{id: number, name: string, title: string, color: string, group: string,
  *   ink: string}} ClassInfo
  * @typedef {{hidden: number[], opacity: number, mode: string, selected: number|null,
- *   face: number|null}} View
+ *   face: number|null, badges?: boolean}} View faces are framed and numbered unless badges is false
  */
 
 /**
@@ -36,6 +36,7 @@ export function parseQuery(search, classes) {
   if (MODES.includes(mode)) view.mode = mode;
   if (byName.has(params.get("select"))) view.selected = byName.get(params.get("select"));
   if (face !== undefined) view.face = face;
+  if (["on", "off"].includes(params.get("badges"))) view.badges = params.get("badges") === "on";
   return view;
 }
 
@@ -62,6 +63,7 @@ export function formatQuery(search, view, classes, defaults, touched) {
   if (view.mode !== defaults.mode) own.push(`mode=${view.mode}`);
   if (names.has(view.selected)) own.push(`select=${names.get(view.selected)}`);
   if (view.face !== null) own.push(`face=${view.face}`);
+  if (view.badges === false) own.push("badges=off");
   const query = [...others, ...own.map(spelled)].join("&");
   return query ? `?${query}` : "";
 }
@@ -86,6 +88,7 @@ export function valid(change, classes) {
     mode: (value) => MODES.includes(value),
     selected: (id) => id === null || known.has(id),
     face: (id) => id === null || whole(id, 1, 9999),
+    badges: (value) => typeof value === "boolean",
   };
   return Object.fromEntries(Object.entries(change).filter(([key, value]) => fits[key]?.(value)));
 }

@@ -36,6 +36,17 @@ export class Toolbar {
       icon("split"),
       h("span", { text: "Before / after" }),
     );
+    this.badges = h(
+      "button.tool.wide.marks",
+      {
+        "aria-pressed": "true",
+        title: "Frame and number the faces",
+        hidden: "",
+        on: { click: () => store.set({ badges: store.view.badges === false }) },
+      },
+      icon("faces"),
+      h("span", { text: "Face numbers" }),
+    );
     this.mark = h(
       "button.tool.wide.mark",
       {
@@ -67,7 +78,7 @@ export class Toolbar {
       h("span", { text: "Download" }),
     );
     this.kits = {
-      view: h("div.kit", {}, this.split),
+      view: h("div.kit", {}, this.split, this.badges),
       compare: h("div.kit", {}, h("label.beside", {}, h("span", { text: "with" }), this.with)),
       edit: h("div.kit", {}, this.mark),
     };
@@ -118,6 +129,7 @@ export class Toolbar {
     if (this.task === "edit" && task !== "edit") this.viewer.marker.stop();
     this.task = task;
     this.update();
+    for (const { pane } of this.viewer.panes) if (pane.size) pane.placeFaces();
   }
 
   taskKey(event) {
@@ -172,5 +184,9 @@ export class Toolbar {
       this.kits[task].hidden = task !== this.task;
     }
     root.classList.toggle("editing", this.task === "edit");
+    const numbered = store.view?.badges !== false;
+    this.badges.hidden = !data?.pictures.some(({ faces }) => faces?.length > 1);
+    this.badges.setAttribute("aria-pressed", String(numbered));
+    root.classList.toggle("unmarked", !numbered);
   }
 }

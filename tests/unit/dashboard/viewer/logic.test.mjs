@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
+import { placeBadges } from "../../../../bisenet/dashboard/viewer/js/badges.js";
 import { measureClasses, ofWhat, percent, shareOf } from "../../../../bisenet/dashboard/viewer/js/labels.js";
 import { paintsFor } from "../../../../bisenet/dashboard/viewer/js/paints.js";
 import { unpack } from "../../../../bisenet/dashboard/viewer/js/plane.js";
@@ -247,4 +248,59 @@ test("zooming keeps the point under the pointer and never leaves the picture", (
 test("what is not a label map is refused in words", async () => {
   await assert.rejects(unpack(new Uint8Array(100)), /damaged/);
   await assert.rejects(unpack(new Uint8Array(3)), /damaged/);
+});
+
+const covers = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+const STAGE = { width: 900, height: 600 };
+
+/** Faces of one size in rows, as in a group photo. */
+function crowd(columns, rows, size, gap) {
+  return Array.from({ length: columns * rows }, (_, i) => ({
+    box: { x: 6 + (i % columns) * (size + gap), y: 6 + Math.floor(i / columns) * (size * 1.3 + gap), w: size, h: size * 1.3 },
+    digits: String(i + 1).length,
+    extra: false,
+  }));
+}
+
+for (const [what, faces] of [
+  ["a portrait", crowd(1, 1, 300, 0)],
+  ["a group", crowd(4, 2, 120, 40)],
+  ["a crowd", crowd(10, 6, 40, 30)],
+  ["a crowd of tiny faces", crowd(25, 14, 14, 20)],
+]) {
+  test(`the numbers of ${what} cover no face and no other number`, () => {
+    const numbers = placeBadges(faces, STAGE);
+    numbers.forEach((one, i) => {
+      assert.ok(one.x >= 0 && one.y >= 0 && one.x + one.w <= STAGE.width && one.y + one.h <= STAGE.height);
+      for (const { box } of faces) assert.ok(!covers(one, box), `number ${i + 1} lies on a face`);
+      for (const other of numbers.slice(i + 1)) assert.ok(!covers(one, other), `number ${i + 1} lies on another`);
+    });
+  });
+}
+
+test("where there is no room a number covers a neighbour's rim sooner than its own face", () => {
+  const faces = crowd(12, 6, 60, 2);
+  placeBadges(faces, STAGE).forEach((one, i) => assert.ok(!covers(one, faces[i].box)));
+});
+
+test("numbers shrink with the faces, down to what can be read, and follow a face out of sight", () => {
+  const height = (size) => placeBadges(crowd(1, 1, size, 0), STAGE)[0].h;
+  assert.ok(height(300) > height(60) && height(60) > height(20));
+  assert.ok(height(4) >= 12);
+  const [gone] = placeBadges([{ box: { x: -500, y: 100, w: 80, h: 100 }, digits: 1, extra: false }], STAGE);
+  assert.ok(gone.x + gone.w < 0);
+});
+
+test("a face that fills the stage still has its number on it", () => {
+  const [one] = placeBadges([{ box: { x: -50, y: -50, w: 1000, h: 700 }, digits: 1, extra: true }], STAGE);
+  assert.ok(one.x >= 0 && one.y >= 0 && one.w > one.h);
+});
+
+test("the switch of frames and numbers is in the address, and only while it is off", () => {
+  const off = { ...DEFAULTS, badges: false };
+  assert.equal(formatQuery("", off, CLASSES, DEFAULTS, false), "?badges=off");
+  assert.equal(formatQuery("?badges=off", { ...off, badges: true }, CLASSES, DEFAULTS, false), "");
+  assert.equal(parseQuery("?badges=off", CLASSES).badges, false);
+  assert.deepEqual(parseQuery("?badges=maybe", CLASSES), {});
+  assert.deepEqual(valid({ badges: "no" }, CLASSES), {});
 });
