@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.batch.runner import Batch
-from bisenet.dashboard.session import resources, shell, upload_store
+from bisenet.dashboard.session import resources, shell, upload_store, visitors
 from bisenet.dashboard.session.gallery import StoredPhoto
 from bisenet.dashboard.session.jobs import Job, at_session_end
 from bisenet.dashboard.viewer import select_face
@@ -39,7 +39,7 @@ class PageState:
 
 def current() -> PageState | None:
     """This session's batch, or None."""
-    page: PageState | None = st.session_state.get(_PAGE)
+    page: PageState | None = visitors.store().get(_PAGE)
     return page
 
 
@@ -70,7 +70,7 @@ def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
 
 def clear() -> None:
     """Stop the batch and let go of it."""
-    page: PageState | None = st.session_state.pop(_PAGE, None)
+    page: PageState | None = visitors.store().pop(_PAGE, None)
     if page is not None:
         page.job.cancel()
         page.batch.release()
@@ -130,5 +130,5 @@ def _start(uploads: PhotoSources, framing: FramingName) -> None:
     batch = Batch(uploads, parse)
     job = Job(batch.run, name="batch")
     page = PageState(batch, job, weights, at_session_end(batch.release))
-    st.session_state[_PAGE] = page
+    visitors.store()[_PAGE] = page
     job.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from bisenet.dashboard.session import visitors
 from bisenet.dashboard.session.gallery import Gallery
 
 _HERE = Path(__file__).parent
@@ -23,7 +24,6 @@ def gallery_strip(gallery: Gallery) -> None:
     photos = gallery.photos
     if not photos:
         st.caption("This is a sample. Add your own photos above: they stay in memory only.")
-        return
 
     # Streamlit keeps the callback after the strip is gone: it must not hold the photos.
     ids = {photo.id for photo in photos}
@@ -45,9 +45,12 @@ def gallery_strip(gallery: Gallery) -> None:
                 for photo in photos
             ],
             "selected": gallery.selected,
+            "kept": visitors.remembered(),
         },
         on_show_change=show,
     )
+    if not photos:
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
             f"{len(photos)} of at most {gallery.max_photos} photos "
