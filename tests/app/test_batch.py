@@ -227,7 +227,7 @@ def test_a_photo_opens_in_explore_and_a_new_batch_lets_go(
 ) -> None:
     at = finished(begin(batch, *photos.items()))
     old = page_of(at)
-    at.session_state[page_state._WANTED] = "4.jpg"
+    at.session_state[page_state._WANTED] = ("4.jpg", 1)
     at.run()
     assert [photo.name for photo in at.session_state["gallery"].photos] == ["4.jpg"]
     assert at.session_state["gallery"].current.data == photos["4.jpg"]

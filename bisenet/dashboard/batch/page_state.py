@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.batch.runner import Batch
-from bisenet.dashboard.session import resources, shell, upload_store
+from bisenet.dashboard.session import resources, shell, upload_store, visitors
 from bisenet.dashboard.session.gallery import StoredPhoto
 from bisenet.dashboard.session.jobs import Job, at_session_end
 from bisenet.dashboard.viewer import select_face
@@ -45,7 +45,7 @@ class PageState:
 
 def current() -> PageState | None:
     """This session's batch, or None."""
-    page: PageState | None = st.session_state.get(_PAGE)
+    page: PageState | None = visitors.store().get(_PAGE)
     return page
 
 
@@ -86,7 +86,7 @@ def begin_samples() -> None:
 
 def clear() -> None:
     """Stop the batch and let go of it."""
-    page: PageState | None = st.session_state.pop(_PAGE, None)
+    page: PageState | None = visitors.store().pop(_PAGE, None)
     if page is not None:
         page.job.cancel()
         page.batch.release()
@@ -146,5 +146,5 @@ def _start(uploads: PhotoSources, framing: FramingName, samples: bool = False) -
     batch = Batch(uploads, parse)
     job = Job(batch.run, name="batch")
     page = PageState(batch, job, weights, at_session_end(batch.release), samples)
-    st.session_state[_PAGE] = page
+    visitors.store()[_PAGE] = page
     job.start()

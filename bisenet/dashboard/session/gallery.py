@@ -190,6 +190,15 @@ def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> Vie
     return View(name, parsing, measure_regions(parsing), picture, notices)
 
 
+class _Held:
+    """Photos and what was asked of their faces, of one gallery or of several beside each other."""
+
+    def __init__(self) -> None:
+        self.photos: OrderedDict[str, StoredPhoto] = OrderedDict()
+        self.requests: dict[str, FaceRequest] = {}
+        self.last: str | None = None  # looked at, by whomever
+
+
 class Gallery:
     """The session's photos, newest last, and the parsed views of the ones looked at last.
 
@@ -208,12 +217,36 @@ class Gallery:
     ):
         self.max_photos = max_photos
         self.max_bytes = max_bytes
-        self._photos: OrderedDict[str, StoredPhoto] = OrderedDict()
         self._views = ViewStore[View](max_bytes) if views is None else views
-        self._owner = object()
-        weakref.finalize(self, self._views.forget, self._owner)
-        self._face_requests: dict[str, FaceRequest] = {}
-        self.selected: str | None = None
+        self._hold(_Held(), object())
+        weakref.finalize(self._held, self._views.forget, self._owner)
+
+    def _hold(self, held: _Held, owner: object) -> None:
+        self._held, self._owner = held, owner
+        self._photos, self._face_requests = held.photos, held.requests
+        self._selected = held.last
+
+    def beside(self) -> Gallery:
+        """A gallery of the same photos, for another tab: each looks at a photo of its own."""
+        other = Gallery.__new__(Gallery)
+        other.max_photos, other.max_bytes, other._views = (
+            self.max_photos,
+            self.max_bytes,
+            self._views,
+        )
+        other._hold(self._held, self._owner)
+        return other
+
+    @property
+    def selected(self) -> str | None:
+        """The id of the photo that is looked at; the newest where that one has gone."""
+        if self._selected not in self._photos:
+            return next(reversed(self._photos), None)
+        return self._selected
+
+    @selected.setter
+    def selected(self, photo_id: str | None) -> None:
+        self._selected = self._held.last = photo_id
 
     @property
     def photos(self) -> tuple[StoredPhoto, ...]:

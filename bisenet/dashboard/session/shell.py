@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from bisenet import parse_queue
-from bisenet.dashboard.session import resources, script_runs, uploads_in_memory
+from bisenet.dashboard.session import resources, script_runs, uploads_in_memory, visitors
 from bisenet.dashboard.session.gallery import FaceRequest, Gallery, View, view_of_people
 from bisenet.engines import EngineError
 from bisenet.images import samples
@@ -53,9 +53,14 @@ def wanted_page() -> str | None:
 
 
 def gallery() -> Gallery:
-    """This session's photos."""
+    """This session's photos, which it may share with the person's other tabs."""
     if "gallery" not in st.session_state:
-        st.session_state["gallery"] = Gallery(views=resources.view_store())
+        kept_by_all = visitors.store()
+        if "gallery" in kept_by_all:
+            st.session_state["gallery"] = kept_by_all["gallery"].beside()
+        else:
+            first = Gallery(views=resources.view_store())
+            st.session_state["gallery"] = kept_by_all["gallery"] = first
     kept: Gallery = st.session_state["gallery"]
     return kept
 
