@@ -58,7 +58,7 @@ def finished(at: AppTest) -> AppTest:
 
 
 def faces_shown(at: AppTest) -> int:
-    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    (table,) = (frame.value for frame in at.dataframe if "How unusual" in frame.value)
     return len(table)
 
 
@@ -199,7 +199,7 @@ def test_filters_and_the_thumbnails_of_a_finished_batch(
     assert "No face fits" in text(at)
     at.text_input(key="batch-name").set_value("").run()
     at.selectbox(key="batch-measure").set_value("area_px").run()
-    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    (table,) = (frame.value for frame in at.dataframe if "How unusual" in frame.value)
     assert table["Skin"].min() > 100, "pixels, not percent"
 
 

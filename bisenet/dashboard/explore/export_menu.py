@@ -16,6 +16,7 @@ from bisenet.dashboard.viewer import ViewState
 from bisenet.dashboard.widgets import downloads, face_choice
 from bisenet.output import encode, render
 
+_ASKED = "downloads"
 _ZIP = "export_zip"
 EACH = "Each face separately"
 ALL = "All faces"
@@ -89,8 +90,13 @@ def scope_of(view: View, stem: str, chosen: int | None, choice: str | None) -> S
     return Scope(view.of_face(chosen), f"{stem}-face-{chosen}")
 
 
+def ask() -> None:
+    """Open the menu in the run that follows; the viewer's toolbar calls this."""
+    st.session_state[_ASKED] = True
+
+
 def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> None:
-    """Every file that a photo gives; pictures follow what the viewer shows and hides.
+    """Every file that a photo gives, when asked for; pictures follow what the viewer shows.
 
     Of several faces they are of the chosen one, of each, or of all; file names say which.
 
@@ -98,12 +104,15 @@ def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> 
         stem: what the photo's files are called after.
         file_name: the photo's own.
     """
-    # Opening it runs the page again, which is how the server hears of the viewer's switches.
-    menu = st.popover("Download", icon=":material/download:", on_change="rerun", key="downloads")
-    if not menu.open:
-        st.session_state.pop(_ZIP, None)
-        return
-    with menu:
+    if st.session_state.pop(_ASKED, False):
+        clear()
+        # Dismissing it runs the page, so that Streamlit lets go of the photo that it holds.
+        menu = st.dialog("Download", position="right", on_dismiss=clear)(_menu)
+        menu(view, stem, file_name, looked_at)
+
+
+def _menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> None:
+    with st.container():
         chosen = face_choice.current(view.parsing, looked_at.face)
         scope = scope_of(view, stem, chosen, _choose(view, chosen))
         _pictures(scope, looked_at)

@@ -27,10 +27,11 @@ from bisenet.dashboard.viewer.state import (
     read_view_state,
     to_message,
 )
+from bisenet.dashboard.viewer.tools import Tools
 from bisenet.geometry.boxes import Box
 from bisenet.images.decode import upright_size
 
-__all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]
+__all__ = ["Tools", "ViewState", "current_view", "select_face", "select_region", "viewer"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ def viewer(
     controls: bool = True,
     on_box: Callable[[Box], None] | None = None,
     on_dismiss: Callable[[int], None] | None = None,
+    tools: Tools | None = None,
 ) -> ViewState:
     """Shows a photo with its regions; returns the view as the server knows it.
 
@@ -60,6 +62,7 @@ def viewer(
         on_box: offers to box a face by hand; called with the rectangle (x0, y0, x1, y1 in the
             shown photo's pixels) before the rerun that it causes.
         on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
+        tools: what the page adds to the toolbar; its callbacks are called likewise.
 
     Raises:
         ImageError: a photo's bytes are not a picture.
@@ -69,6 +72,7 @@ def viewer(
     width, height = pictures[0]["width"], pictures[0]["height"]
     view = current_view()
     memory = st.session_state[_MEMORY]
+    tools = tools or Tools()
     result = _component(
         key=key,
         data={
@@ -80,6 +84,10 @@ def viewer(
             "controls": controls,
             "marking": on_box is not None,
             "dismissing": on_dismiss is not None,
+            # As pairs: an object would put keys that look like numbers first.
+            "choices": list(tools.choices.items()),
+            "chosen": tools.chosen,
+            "downloads": tools.on_download is not None,
         },
         default={"view": to_message(view, memory["seq"])},
         # Streamlit returns a component's state only for names that have a callback.
@@ -88,6 +96,8 @@ def viewer(
             _called, key, "box", partial(read_box, width=width, height=height), on_box
         ),
         on_dismiss_change=partial(_called, key, "dismiss", read_face, on_dismiss),
+        on_compare_change=partial(_called, key, "compare", tools.read_choice, tools.on_compare),
+        on_download_change=partial(_called, key, "download", bool, _plain(tools.on_download)),
     )
     _remember(result.get("view"))
     return current_view()
@@ -172,6 +182,10 @@ def _remember(message: object) -> None:
     if isinstance(sequence, int) and sequence > memory["seq"]:
         memory["view"] = view
         memory["seq"] = sequence
+
+
+def _plain(callback: Callable[[], None] | None) -> Callable[[bool], None] | None:
+    return (lambda _: callback()) if callback else None
 
 
 def _called(

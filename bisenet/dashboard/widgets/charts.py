@@ -11,16 +11,23 @@ from typing import Any, Literal
 import pandas as pd
 import plotly.graph_objects as go
 
-from bisenet.classes import CLASSES
+from bisenet.classes import BACKGROUND, CLASSES
 
 CONFIG = {"displayModeBar": False, "responsive": True}
 _BAR_PX = 26
 _FRAME_PX = 94
 
 
-def area_chart(regions: pd.DataFrame) -> go.Figure:
-    """Share of the image by region, largest on top, in the class colours."""
+def area_chart(regions: pd.DataFrame, background: bool = True) -> go.Figure:
+    """Share of the image by region, largest on top, in the class colours.
+
+    Args:
+        regions: as ``measure_regions`` gives it.
+        background: shows its bar too, which in most photos dwarfs all others.
+    """
     rows = regions.sort_values("image_share")
+    if not background:
+        rows = rows[rows["class_id"] != BACKGROUND]
     share = 100 * rows["image_share"]
     figure = bars(
         share,

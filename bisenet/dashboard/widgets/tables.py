@@ -50,18 +50,22 @@ def region_table(regions: pd.DataFrame) -> None:
         placeholder="–",
         column_config={
             **region_column_config(),
-            "Image": st.column_config.NumberColumn("Image, %", format="%.2f"),
+            "Image": st.column_config.NumberColumn(
+                "% of photo", format="%.2f", help="Share of all of the photo's pixels."
+            ),
             "Head": st.column_config.NumberColumn(
-                "Head, %", format="%.2f", help="Share of all but background and clothes."
+                "% of head", format="%.2f", help="Share of all but background and clothes."
             ),
             "Confidence": st.column_config.ProgressColumn(
                 "Confidence, %",
                 format="%.1f",
                 min_value=0,
                 max_value=100,
-                help="Mean probability of the winning class.",
+                help="How sure the network is, on average: the probability of the region.",
             ),
-            "Parts": st.column_config.NumberColumn(help="Pieces that do not touch."),
+            "Parts": st.column_config.NumberColumn(
+                "Pieces", help="How many pieces it has that do not touch."
+            ),
             "Mean colour": st.column_config.ImageColumn("Mean colour", width="small"),
             **pixels,
         },

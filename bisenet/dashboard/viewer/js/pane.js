@@ -262,7 +262,7 @@ export class Pane {
     const { confidence } = this.picture;
     const here = confidence && valueAt(confidence, ...this.viewer.zoom.toImage(fx, fy)) / 255;
     const facts = [`${percent(stats.share)} of the photo`];
-    if (confidence) facts.push(`${Math.round(here * 100)}\u202f% sure here`);
+    if (confidence) facts.push(`${Math.round(here * 100)}\u202f% confidence`);
     if (this.viewer.isHidden(id)) facts.push("hidden");
     const swatch = h("i.dot");
     swatch.style.background = info.color;
