@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from bisenet.classes import CLASSES
 from bisenet.dashboard.session import visitors
 from tests.browser.test_pages import upload
 from tests.browser.test_viewer_faces import drag
@@ -43,6 +44,19 @@ WATCH_STAGE = """() => {
     requestAnimationFrame(look);
   };
   look();
+}"""
+
+# Pixels of the overlay that have a colour.
+DRAWN_IN = """(color) => {
+  const find = (root) => root.querySelector("canvas.overlay")
+    ?? [...root.querySelectorAll("*")].map((e) => e.shadowRoot && find(e.shadowRoot)).find(Boolean);
+  const canvas = find(document);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    count += data[i + 3] > 90 && color.every((value, k) => Math.abs(data[i + k] - value) < 8);
+  }
+  return count;
 }"""
 
 
@@ -137,7 +151,7 @@ def test_files_and_regions_are_of_the_chosen_face(page: Page, base: str, people:
     view.button("Face 2 of 3").click()
     page.wait_for_url("**face=2**")
     view.ready()
-    page.get_by_role("button", name="Download").first.click()
+    view.button("Download").click()
     name, data = download(page, "Regions, CSV")
     assert name == "people-face-2-regions.csv"
     one = table_of(data).set_index("name")["area_px"]
@@ -148,7 +162,7 @@ def test_files_and_regions_are_of_the_chosen_face(page: Page, base: str, people:
     assert name == "people-face-2-mask.png"
     assert int((np.asarray(Image.open(io.BytesIO(data))) == 17).sum()) == one["hair"]
     page.get_by_text("Each face separately").click()
-    page.get_by_role("button", name="Mask, ZIP", exact=True).wait_for()
+    page.get_by_role("button", name="COCO RLE, ZIP", exact=True).wait_for()
     name, data = download(page, "Mask, ZIP")
     assert name == "people-each-face-mask.zip"
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
@@ -158,7 +172,7 @@ def test_files_and_regions_are_of_the_chosen_face(page: Page, base: str, people:
     each = table_of(data)
     assert each[each["face"] == 2].set_index("name")["area_px"]["hair"] == one["hair"]
     page.get_by_text("All faces", exact=True).click()
-    page.get_by_role("button", name="Mask, PNG", exact=True).wait_for()
+    page.get_by_role("button", name="COCO RLE, JSON", exact=True).wait_for()
     name, data = download(page, "Regions, CSV")
     assert name == "people-all-faces-regions.csv"
     assert (
@@ -169,18 +183,19 @@ def test_files_and_regions_are_of_the_chosen_face(page: Page, base: str, people:
     annotations = json.loads(data)["annotations"]
     assert len(annotations) == len({(a["face"], a["category_id"]) for a in annotations})
     assert {a["face"] for a in annotations} == {1, 2, 3}
-    page.keyboard.press("Escape")
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    page.get_by_role("dialog").wait_for(state="detached")
 
     view.switch("hair").click()
     page.get_by_role("link", name="Regions").click()
     page.wait_for_url("**/regions**")
     page.get_by_role("heading", name="The whole face").wait_for()
     view.ready()
-    assert page.get_by_role("combobox", name="Face", exact=True).input_value() == "Face 2" or (
-        page.get_by_text("Face 2", exact=True).first.is_visible()
-    )
+    assert page.get_by_role("combobox", name="Face", exact=True).input_value() == "Face 2"
     assert page.get_by_text(f"{one['hair']:,} px").is_visible()
     # Hair is hidden in Explore; Regions, which has no switches, draws it.
+    color = [int(CLASSES[17].color[i : i + 2], 16) for i in (1, 3, 5)]
+    assert page.evaluate(DRAWN_IN, color) > 500
     row = table_of(data=data_of(page, "Areas, CSV")).set_index("name").loc["hair"]
     assert row["area_px"] == one["hair"]
     assert row["right_px"] - row["left_px"] < 520

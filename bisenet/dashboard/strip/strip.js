@@ -1,6 +1,6 @@
 // The session's photos as a row of thumbnails: a radio group that scrolls sideways.
 
-// Whether a reload would lose photos; other pages of the app, which have no strip, lose them too.
+// Whether a reload would lose photos: it would on pages without a strip as well.
 let atStake = false;
 window.addEventListener("beforeunload", (event) => atStake && event.preventDefault());
 
