@@ -9,16 +9,18 @@ from bisenet import dashboard
 from bisenet.dashboard import forgetting
 from bisenet.dashboard.session import script_runs, shell
 
-PICTURES = Path(dashboard.__file__).parent
+ASSETS = Path(dashboard.__file__).parent
 st.set_page_config(
     page_title="BiSeNet Face Parsing",
-    page_icon=str(PICTURES / "icon.png"),
+    page_icon=str(ASSETS / "icon.png"),
     layout="wide",
     initial_sidebar_state="collapsed",
 )
-st.logo(str(PICTURES / "logo.svg"))
-# Streamlit leaves room for a toolbar that is off; without it photo and tools fit a laptop's screen.
-st.html("<style>.stMainBlockContainer { padding-top: 4.75rem }</style>")
+st.logo(str(ASSETS / "logo.svg"))
+st.html(ASSETS / "page.css")
+behaviour = st.components.v2.component(
+    "bisenet.page", js=(ASSETS / "page.js").read_text(encoding="utf-8")
+)
 page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", icon=":material/face:", default=True),
@@ -34,6 +36,8 @@ if wanted:
     st.switch_page(wanted, query_params=st.query_params.to_dict())
 shell.sidebar()
 forgetting.button()
+with st.sidebar:
+    behaviour(key="page-behaviour")
 try:
     with script_runs.slot():
         page.run()

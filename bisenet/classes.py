@@ -45,7 +45,7 @@ class FaceClass:
         return "#111111" if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else "#ffffff"
 
 
-# Chosen to be told apart, also with deutan and protan vision: docs/palette.md, test_palette.py.
+# Visibly different, also with deutan and protan vision: docs/palette.md, test_palette.py.
 CLASSES: tuple[FaceClass, ...] = (
     FaceClass(0, "background", "Background", "#51545d", "background", 0),
     FaceClass(1, "skin", "Skin", "#f2cbb5", "face", 1),

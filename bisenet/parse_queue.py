@@ -68,6 +68,7 @@ def parse(
     boxes: Sequence[Box] | None = None,
     max_faces: int = MAX_FACES,
     progress: Progress | None = None,
+    search_progress: Progress | None = None,
     on_position: Callable[[int], None] | None = None,
     still_wanted: Callable[[], None] | None = None,
     caller: str = "page",
@@ -83,7 +84,7 @@ def parse(
         source: a photo's file, or its pixels ``(H, W, 3)`` uint8 where they are ours already.
         parser: shared by all sessions.
         then: makes of photo and parsing what the caller keeps, while the place is still held.
-        framing, boxes, max_faces, progress: as ``FaceParser.parse`` takes them.
+        framing, boxes, max_faces, progress, search_progress: as ``FaceParser.parse`` takes them.
         on_position: as ``ParseQueue.admit`` takes it.
         still_wanted: asked every second in the queue and at each step of the parse; raises where
             nobody waits for the result any more.
@@ -101,7 +102,7 @@ def parse(
     pixels = pixels_of(source)
     with place(pixels, on_position, still_wanted, queue, client or session, patience) as waited:
         photo = Photo(source) if isinstance(source, np.ndarray) else read_photo(source)
-        parsing = parser.parse(photo.pixels, framing, boxes, max_faces, progress)
+        parsing = parser.parse(photo.pixels, framing, boxes, max_faces, progress, search_progress)
         (log or process_log()).record_parse(parsing, parser.input_size, caller, session, waited)
         step()
         return then(photo, parsing)

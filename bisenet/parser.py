@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bisenet.detection.finder import MIN_SCORE, Detection, Finder
+from bisenet.detection.finder import Detection, Finder, holds
 from bisenet.engines import EngineInfo, open_engine
 from bisenet.geometry.boxes import Box
 from bisenet.geometry.crops import Crop, whole_crop
@@ -73,6 +73,7 @@ class FaceParser:
         boxes: Sequence[Box] | None = None,
         max_faces: int = MAX_FACES,
         progress: Progress | None = None,
+        search_progress: Progress | None = None,
     ) -> Parsing:
         """Parse a photo.
 
@@ -85,6 +86,8 @@ class FaceParser:
                 in place of the search.
             max_faces: of more faces than this, the largest are parsed; 1 to 254.
             progress: called with the number of faces done and their total.
+            search_progress: called with the number of tiles searched and their total, where the
+                photo is so large or long that it is searched in tiles.
 
         Raises:
             ValueError: the array is not ``(H, W, 3)`` uint8, it is empty, a side is longer than
@@ -105,7 +108,8 @@ class FaceParser:
                 if boxes is not None:
                     found = self._frame_boxes(pixels, boxes, notices)
                 else:
-                    found = self._finder.find(pixels, limit=max(60, 2 * max_faces))
+                    limit = max(60, 2 * max_faces)
+                    found = self._finder.find(pixels, limit, search_progress)
             found = _parseable(found, boxes is not None, notices)
         left_out = max(0, len(found) - max_faces)
         if left_out:
@@ -164,7 +168,7 @@ class FaceParser:
             one = self._finder.frame_box(pixels, near)
             if one.marks is None:
                 notices.append(
-                    f"No eyes and mouth were told apart in box {number}; it was parsed as it is."
+                    f"No eyes and mouth were found in box {number}; it was parsed as it is."
                 )
             found.append(one)
         return sorted(found, key=lambda f: -f.crop.side)
@@ -192,10 +196,10 @@ class FaceParser:
                 logits = self._infer(squares)
                 farther = iter(self._infer(np.stack(around)) if around else ())
             with clock.stage("upsample"):
-                for crop, view, wide_one in zip(crops, logits, wide, strict=True):
+                for one, crop, view, wide_one in zip(part, crops, logits, wide, strict=True):
                     marks = find_landmarks(view, crop)
                     seen_wide = None if wide_one is None else next(farther)
-                    if not by_hand and (marks is None or marks.score < MIN_SCORE):
+                    if not by_hand and not holds(marks, one.proposed):
                         continue
                     fine, far = self._calibrated(view), None
                     if wide_one is not None and seen_wide is not None:

@@ -18,6 +18,8 @@ if dataset is None:
     uploads.welcome()
     st.stop()
 survey = uploads.survey_of(state, dataset)
+if state.samples:
+    uploads.say_samples()
 
 run = dataset.run
 if run is not None and run.job.running:

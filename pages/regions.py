@@ -17,20 +17,21 @@ view = shell.current_view()
 stem = PurePath(view.name).stem
 
 picture, detail = st.columns([3, 2], gap="large")
-with picture:
+with picture, st.container(key="region-picture"):
     of_photo = share_choice.chosen(view.parsing) == share_choice.OF_PHOTO
     looked_at = viewer(view.picture, key="viewer-regions", controls=False, of_photo=of_photo)
 with detail:
     view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
     parsing = view.parsing
-    class_id = panels.choose(parsing.classes, looked_at.selected)
+    choice, backdrop = st.columns([1, 2], gap="small")
+    with choice:
+        class_id = panels.choose(parsing.classes, looked_at.selected)
     region = CLASSES[class_id]
-    panels.cut_out(parsing, class_id, stem)
-
-st.subheader(region.title)
-entropy = parsing.entropy()
-share = share_choice.choose(parsing)
-panels.figures(view.regions, class_id, entropy, parsing.mask == class_id, share)
+    panels.cut_out(parsing, class_id, stem, backdrop)
+    st.subheader(region.title)
+    entropy = parsing.entropy()
+    share = share_choice.choose(parsing)
+    panels.figures(view.regions, class_id, entropy, parsing.mask == class_id, share)
 
 colors, confidence, where = st.columns(3, gap="medium")
 color_levels = region_detail.color_histogram(parsing, class_id)
@@ -55,7 +56,7 @@ else:
     downloads.csv("Pairs, CSV", pairs, f"{stem}-pairs.csv")
 
 st.subheader("The whole face")
-panels.face_figures(proportions.proportions(parsing.mask))
+panels.face_figures(proportions.proportions(parsing.mask), parsing.classes)
 if set(parsing.classes) - {BACKGROUND}:
     st.plotly_chart(region_charts.group_treemap(view.regions), config=charts.CONFIG)
     downloads.csv("Areas, CSV", view.regions, f"{stem}-regions.csv")

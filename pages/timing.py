@@ -23,7 +23,7 @@ st.caption(
     f"{view.name}: {width * height / 1e6:.2g} megapixels, {faces}, on "
     f"{shell.describe_run(parsing)} {parsing.engine.reason}"
 )
-downloads.csv("This parse, CSV", stages, f"{PurePath(view.name).stem}-timings.csv")
+downloads.csv("Times of this photo, CSV", stages, f"{PurePath(view.name).stem}-timings.csv")
 
 weights = shell.current_weights()
 tabs.draw(

@@ -20,8 +20,9 @@ from bisenet.parser import Parsing
 
 THUMBNAIL_PX = 176
 ICON_PX = 48
-# Air around a face in its thumbnail, as a share of its box: hair and chin stay in.
-_MARGIN = 0.25
+# Air around a face in its thumbnail, as shares of its box, which ends at the hairline: most of it
+# is above, so that hair and hats stay in.
+_MARGIN, _RAISED = 0.4, 0.15
 
 # Column to what it means and its unit: what stands before the measurements of ``regions.COLUMNS``.
 KEYS: dict[str, str] = {
@@ -133,7 +134,7 @@ def tidy_rows(parsing: Parsing, name: str) -> pd.DataFrame:
 def _around(box: Box) -> Box:
     x0, y0, x1, y1 = box
     half = (0.5 + _MARGIN) * max(x1 - x0, y1 - y0)
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2 - _RAISED * max(x1 - x0, y1 - y0)
     return (x - half, y - half, x + half, y + half)
 
 

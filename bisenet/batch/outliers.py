@@ -43,7 +43,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("width_px", "Width", "px"),
     Measure("height_px", "Height", "px"),
     Measure("perimeter_px", "Perimeter", "px"),
-    Measure("parts", "Parts", "pieces"),
+    Measure("parts", "Pieces", "in number"),
     Measure("parsed_share", "Share of what was looked at", "%", 100, 2, wide=True),
     Measure("image_share", "Share of the photo", "%", 100, 2, wide=True),
 )
@@ -107,6 +107,32 @@ def outliers(wide: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"score": score, "outlying": score > OUTLYING, "why": why}, index=wide.index
     )
+
+
+def reasons(wide: pd.DataFrame, measure: Measure) -> list[str]:
+    """Why each face stands out, in words: its value beside the usual one, the oddest first.
+
+    Args:
+        wide: as ``by_face`` gives it.
+        measure: what it holds.
+
+    Returns:
+        A sentence part a face, such as ``Hair 52.1 %, usually 30.4 %``; several are joined by
+        semicolons, and a face that does not stand out has an empty one.
+    """
+    z, usual = robust_z(wide), wide.median()
+    places = measure.decimals
+    found = []
+    for row in range(len(wide)):
+        odd = z.iloc[row].abs().sort_values(ascending=False, kind="stable")
+        found.append(
+            "; ".join(
+                f"{CLASSES[int(i)].title} {wide.iloc[row][i]:,.{places}f} {measure.unit}, "
+                f"usually {usual[i]:,.{places}f} {measure.unit}"
+                for i in odd.index[odd > OUTLYING]
+            )
+        )
+    return found
 
 
 def _column(table: pd.DataFrame, measure: Measure) -> pd.Series:

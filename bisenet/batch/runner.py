@@ -40,7 +40,7 @@ class Snapshot:
         tried: photos that are behind it.
         rate: photos a second over the last ones; 0 before the second.
         seconds_left: None while that cannot be told.
-        masks_left_out: photos whose masks were too many to keep.
+        masks_dropped: photos whose masks were too many to keep.
     """
 
     items: tuple[BatchItem, ...]
@@ -49,7 +49,7 @@ class Snapshot:
     tried: int
     rate: float
     seconds_left: float | None
-    masks_left_out: int
+    masks_dropped: int
 
     @property
     def faces(self) -> int:
@@ -75,7 +75,7 @@ class Batch:
         self._failed: list[SkippedFile] = list(found.refused)
         self._total = len(found.sources)
         self._tried = 0
-        self._masks_left_out = 0
+        self._masks_dropped = 0
         self._times: deque[float] = deque(maxlen=RATE_PHOTOS)
         self._seen: dict[str, str] = {}
         self._table = pd.DataFrame(columns=list(TIDY))
@@ -129,7 +129,7 @@ class Batch:
                 tried=self._tried,
                 rate=rate,
                 seconds_left=left / rate if rate > 0 else None,
-                masks_left_out=self._masks_left_out,
+                masks_dropped=self._masks_dropped,
             )
 
     def table(self) -> pd.DataFrame:
@@ -195,7 +195,7 @@ class Batch:
         if taken <= self._mask_room:
             self._mask_room -= taken
             return item
-        self._masks_left_out += 1
+        self._masks_dropped += 1
         return dataclasses.replace(item, mask_png=b"", covered_png=b"")
 
 

@@ -39,19 +39,19 @@ class Backend:
 
 @dataclass(frozen=True)
 class Refused:
-    """A contestant that cannot take part, and why."""
+    """A backend that cannot take part, and why."""
 
     name: str
     reason: str
 
 
-def open_contestants(
+def open_backends(
     names: Sequence[str], weights: str = "default", threads: int | None = None
 ) -> tuple[list[Backend], list[Refused]]:
-    """Open contestants by name: an engine's, ``published`` or ``onnxruntime``.
+    """Open backends by name: an engine's, ``published`` or ``onnxruntime``.
 
     Raises:
-        ValueError: there is no such contestant.
+        ValueError: there is no such backend.
         WeightsError: the weights cannot be loaded.
     """
     entered, refused = [], []

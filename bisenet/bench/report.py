@@ -37,7 +37,7 @@ def benchmark(
     """Measure what ``python -m bisenet benchmark`` reports.
 
     Args:
-        names, weights, threads: as ``backends.open_contestants`` takes them.
+        names, weights, threads: as ``backends.open_backends`` takes them.
         sizes, batches, effort: as ``latency.compare`` takes them.
         say: called with what is measured next.
         quick: fewer runs, and no profile.
@@ -48,7 +48,7 @@ def benchmark(
         WeightsError: the weights cannot be loaded.
     """
     say("opening the backends")
-    entered, refused = backends.open_contestants(names, weights, threads)
+    entered, refused = backends.open_backends(names, weights, threads)
     table = latency.compare(
         entered, sizes, batches, effort, lambda share, what: say(f"{share:4.0%} {what}")
     )
@@ -56,7 +56,8 @@ def benchmark(
         "schema": SCHEMA,
         "machine": machine(),
         "weights": weights,
-        "contestants": {one.name: one.what for one in entered},
+        "backends": {one.name: one.what for one in entered},
+        "contestants": {one.name: one.what for one in entered},  # the old name, for one release
         "refused": {one.name: one.reason for one in refused},
         "table": [cell.as_row() for cell in table.cells],
         "ratios": [ratio.as_row() for ratio in table.ratios],
@@ -82,7 +83,8 @@ def benchmark(
         "why": parser.engine.reason,
         "photo": [photo.as_row() for photo in photos],
         "folder_images_per_s": round(folder, 2),
-        "crowd": people.as_row(),
+        "concurrency": people.as_row(),
+        "crowd": people.as_row(),  # the old name, for one release
         "starts": [start.as_row() for start in started],
         "profile": [row for one in profiles for row in one.rows()],
     }
@@ -127,7 +129,7 @@ def as_text(report: Mapping[str, Any]) -> str:
         *_table(
             report["table"],
             {
-                "backend": "{contestant}",
+                "backend": "{backend}",
                 "threads": "{threads}",
                 "size": "{size}",
                 "batch": "{batch}",
@@ -138,13 +140,13 @@ def as_text(report: Mapping[str, Any]) -> str:
             },
         ),
         "",
-        *(f"{name}: {what}" for name, what in report["contestants"].items()),
+        *(f"{name}: {what}" for name, what in report["backends"].items()),
         *(f"{name} did not take part. {reason}" for name, reason in report["refused"].items()),
         "",
         *_table(
-            [row for row in report["ratios"] if row["contestant"] != backends.PUBLISHED],
+            [row for row in report["ratios"] if row["backend"] != backends.PUBLISHED],
             {
-                "times faster (paired medians)": "{contestant}",
+                "times faster (paired medians)": "{backend}",
                 "than": "{reference}",
                 "size": "{size}",
                 "batch": "{batch}",
@@ -163,7 +165,7 @@ def as_text(report: Mapping[str, Any]) -> str:
             f"{photo['ratio']:.2f} times the forward pass of {photo['forward_median_ms']:.1f} ms "
             f"({stages})"
         )
-    people = report["crowd"]
+    people = report["concurrency"]
     lines += [
         f"a folder of 512 x 512 JPEGs: {report['folder_images_per_s']:.1f} images/s",
         f"{people['people']} people at once: {people['failures']} failures, {people['mixed_up']} "

@@ -6,13 +6,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bisenet.cli import benchmark, consistency, evaluate, label, parse, train, train_finder, weights
+from bisenet.cli import (
+    benchmark,
+    consistency,
+    evaluate,
+    label,
+    parse,
+    recall,
+    train,
+    train_finder,
+    weights,
+)
 
 _COMMANDS = {
     "parse": parse,
     "evaluate": evaluate,
     "benchmark": benchmark,
     "consistency": consistency,
+    "recall": recall,
     "label": label,
     "train": train,
     "train-finder": train_finder,

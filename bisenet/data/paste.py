@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bisenet.classes import BACKGROUND
 from bisenet.data.types import Image, Mask
+from bisenet.geometry.affine import from_shrunk
 
 
 def blend(front: Image, back: Image, alpha: Mask) -> Image:
@@ -43,8 +44,6 @@ def before_warp(
     if scale >= 0.8:
         return image, matrix
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    fx, fy = image.shape[1] / width, image.shape[0] / height
+    factor = (image.shape[1] / width, image.shape[0] / height)
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    # Pixel centres: source = (shrunk + 0.5) * factor - 0.5
-    shrink = np.array([[fx, 0, 0.5 * fx - 0.5], [0, fy, 0.5 * fy - 0.5], [0, 0, 1]])
-    return small, matrix @ shrink
+    return small, from_shrunk(matrix, factor)

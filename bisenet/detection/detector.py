@@ -59,7 +59,7 @@ class Detector:
     """
 
     def __init__(self, card: Path):
-        state = _read(card)
+        state = read_weights(card)
         try:
             self._run = _on_openvino(state)
         except (ImportError, RuntimeError):  # not installed, or a CPU that it does not support
@@ -77,7 +77,7 @@ class Detector:
             limit: most proposals.
         """
         small = shrunk(pixels, side)
-        found = decode(self._run(_padded(small, side)), least)[:limit]
+        found = self._inside(small, _padded(small, side), least)[:limit]
         fx, fy = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
         return [
             Proposal(
@@ -87,6 +87,27 @@ class Detector:
                 c.score,
             )
             for c in found
+        ]
+
+    def propose_as_is(
+        self, pixels: NDArray[np.uint8], quantum: int, least: float
+    ) -> list[Proposal]:
+        """Crops that may show a face in a part of a photo ``(H, W, 3)``, shown as large as it is.
+
+        Args:
+            quantum: what is shown is padded to multiples of this, itself a multiple of 32.
+            least: lowest score.
+        """
+        height, width = (-(-n // quantum) * quantum for n in pixels.shape[:2])
+        return self._inside(pixels, _framed(pixels, height, width), least)
+
+    def _inside(
+        self, small: NDArray[np.uint8], padded: NDArray[np.uint8], least: float
+    ) -> list[Proposal]:
+        """Proposals whose centre is not in the padding."""
+        return [
+            c
+            for c in decode(self._run(padded), least)
             if c.centre[0] < small.shape[1] and c.centre[1] < small.shape[0]
         ]
 
@@ -145,6 +166,10 @@ def _padded(small: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         side if is_longer else -(-n // quarter) * quarter
         for n, is_longer in zip(small.shape[:2], longer, strict=True)
     )
+    return _framed(small, height, width)
+
+
+def _framed(small: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     padded = np.empty((1, height, width, 3), np.uint8)
     padded[:] = PADDING
     padded[0, : small.shape[0], : small.shape[1]] = small
@@ -176,7 +201,12 @@ def decode(outputs: NDArray[np.float32], least: float) -> list[Proposal]:
     return kept
 
 
-def _read(card: Path) -> State:
+def read_weights(card: Path) -> State:
+    """The weights that a card names, f32, batch normalisation folded in.
+
+    Raises:
+        WeightsError: card or weights are damaged, or do not belong together.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

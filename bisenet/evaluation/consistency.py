@@ -114,13 +114,14 @@ def by_group(
                 float(np.mean([o.pixels for o in ones])),
                 float(np.mean([o.miou for o in ones])),
             )
-            for name, ones in sorted(of_kind.items(), key=lambda item: _place(item[0]))
+            for name, ones in sorted(of_kind.items(), key=lambda item: place(item[0]))
         }
         for kind, of_kind in kept.items()
     }
 
 
-def _place(name: str) -> tuple[int, str]:
+def place(name: str) -> tuple[int, str]:
+    """Where a group's name stands among those of its kind."""
     if name in ITA_NAMES:
         return (ITA_NAMES.index(name), name)
     head = name.split()[0]

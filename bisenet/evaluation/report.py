@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bisenet.classes import BACKGROUND, CLASSES, NUM_CLASSES
+from bisenet.classes import BACKGROUND, BROWS, CLASSES, EARS, EYES, HAIR, NUM_CLASSES
 from bisenet.evaluation import bootstrap, calibration, scoring
 from bisenet.evaluation.bootstrap import Differences
 from bisenet.evaluation.metrics import (
@@ -97,7 +97,8 @@ def reliability(outcome: Outcome) -> pd.DataFrame:
     for k, _ in enumerate(outcome.networks):
         _, counts = outcome.pooled(k)
         table = calibration.reliability_table(counts)
-        table.insert(0, "contestant", LETTERS[k])
+        table.insert(0, "network", LETTERS[k])
+        table["contestant"] = LETTERS[k]  # the column's old name, for one release
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -205,8 +206,32 @@ def network_document(outcome: Outcome, k: int) -> dict[str, Any]:
         "framing": outcome.framing,
         "flip": False,
         "seconds": round(outcome.seconds, 2),
+        "left_right": swapped_sides(scores.confusion),
+        "ears_on_hair": ears_on_hair(scores.confusion),
         "worst": {name: round(miou, 4) for name, miou in worst[:_WORST]},
     }
+
+
+def swapped_sides(confusion: NDArray[np.int64]) -> dict[str, float | None]:
+    """Of brows, eyes and ears, the share labelled as the other side's; None where none is.
+
+    Args:
+        confusion: ``(19, 19)`` pixels, rows are the truth. Pixels that are labelled as neither
+            side do not count.
+    """
+    shares: dict[str, float | None] = {}
+    for name, ids in (("brow", BROWS), ("eye", EYES), ("ear", EARS)):
+        block = confusion[np.ix_(ids, ids)]
+        total = int(block.sum())
+        shares[name] = round(float(1 - block.trace() / total), 5) if total else None
+    return shares
+
+
+def ears_on_hair(confusion: NDArray[np.int64]) -> float | None:
+    """Of the pixels labelled as ears, the share that is hair; None where none is an ear."""
+    ears = confusion[:, list(EARS)]
+    total = int(ears.sum())
+    return round(float(ears[HAIR].sum() / total), 5) if total else None
 
 
 def share_inside_crops(outcome: Outcome) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """How well faces are found and parsed in whole photos: composed scenes with known truth.
 
 Each row of the report is a set of scenes in which one thing is varied: the size of the faces, how
-far they are turned, or their number. ``compose`` says what the size of a face is.
+far they are rolled, or their number. ``compose`` says what the size of a face is.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"{report['faces']} faces on {width} x {height} scenes, seed {report['seed']}, "
         f"{report['engine']}. As aligned crops: mIoU {report['aligned_miou']:.3f}."
     ]
-    titles = {"size": "face size, px", "turn": "turn, degrees", "number": "faces a scene"}
+    titles = {"size": "face size, px", "roll": "roll, degrees", "number": "faces a scene"}
     for varied, title in titles.items():
         lines += [
             "",
@@ -146,7 +146,7 @@ def match(found: Sequence[Box], faces: Sequence[PlacedFace]) -> list[int | None]
 
 def _settings() -> list[_Setting]:
     settings = [_Setting("size", size, (float(size),) * 3, 0.0) for size in SIZES]
-    settings += [_Setting("turn", roll, (96.0, 160.0, 256.0), float(roll)) for roll in ROLLS]
+    settings += [_Setting("roll", roll, (96.0, 160.0, 256.0), float(roll)) for roll in ROLLS]
     mixed = (200.0, 144.0, 104.0, 80.0)
     settings += [
         _Setting("number", n, tuple(mixed[i % len(mixed)] for i in range(n)), 8.0) for n in NUMBERS
@@ -162,7 +162,7 @@ def _run(
     scenes: int,
     seed: int,
 ) -> Row:
-    """Compose and score one setting. Faces turn either way; "number" turns them a little.
+    """Compose and score one setting. Faces roll either way; "number" rolls them a little.
 
     ``aligned`` holds each pair's confusion matrix as an aligned crop, ``(P, 19, 19)``.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import PurePosixPath
 
-from bisenet.images.archives import Archive, ArchiveError, SkippedFile
-from bisenet.images.decode import EXTENSIONS, MAX_BYTES
+from bisenet.images.archives import SkippedFile
+from bisenet.images.decode import MAX_BYTES
+from bisenet.images.sources import is_zip, photos_of_zip
 
 # All files of an upload; they stay in memory while their session lasts.
 MAX_TOTAL_BYTES = 1 << 30
@@ -37,7 +38,7 @@ class Files:
             self.problems.append(SkippedFile("All files", _too_large(self.nbytes)))
             return
         for name, data in files:
-            if PurePosixPath(name).suffix.lower() == ".zip":
+            if is_zip(name):
                 self._add_zip(name, data, alone=len(files) == 1)
             else:
                 self._add_file(name, data)
@@ -57,16 +58,11 @@ class Files:
         return self._readers[name]()
 
     def _add_zip(self, name: str, data: bytes, alone: bool) -> None:
-        try:
-            archive = Archive.open(data, EXTENSIONS)
-        except ArchiveError as error:
-            self.problems.append(SkippedFile(name, str(error)))
-            self.problems.extend(error.refused)
-            return
-        self.problems.extend(archive.refused)
+        inside, refused = photos_of_zip(name, io.BytesIO(data))
+        self.problems += refused
         folder = "" if alone else f"{PurePosixPath(name).stem}/"
-        for member in archive.members:
-            self._add(folder + member.name, partial(archive.read, member))
+        for source in inside:
+            self._add(folder + source.name, source.read)
 
     def _add_file(self, name: str, data: bytes) -> None:
         if not data:

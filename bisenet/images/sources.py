@@ -71,7 +71,7 @@ def from_files(
                 )
             )
         elif is_zip(name):
-            inside, bad = _of_zip(name, file)
+            inside, bad = photos_of_zip(name, file)
             sources += [replace(source, name=names.free(source.name)) for source in inside]
             refused += bad
         else:
@@ -110,7 +110,7 @@ def from_paths(paths: Sequence[Path], stack: ExitStack) -> PhotoSources:
                 reason = error.strerror or "unreadable"
                 refused.append(SkippedFile(name, f"It cannot be opened: {reason}."))
                 continue
-            inside, bad = _of_zip(name, file)
+            inside, bad = photos_of_zip(name, file)
             found += [replace(s, name=f"{name}/{s.name}", place=s.name) for s in inside]
             refused += bad
         else:
@@ -154,7 +154,7 @@ def fitting(part: str) -> str:
     return f"{start}-{hashlib.sha256(encoded).hexdigest()[:8]}"
 
 
-def _of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[SkippedFile]]:
+def photos_of_zip(name: str, file: BinaryIO) -> tuple[list[Source], list[SkippedFile]]:
     """A zip's photos under their paths inside, and what was refused under the zip's name too."""
     try:
         archive = Archive.open(file, EXTENSIONS)

@@ -54,7 +54,7 @@ def outline(
     shown = np.ones(NUM_CLASSES, dtype=bool)
     shown[list(hidden)] = False
     visible = np.where(shown[mask], mask, BACKGROUND).astype(np.uint8)
-    edge = find_boundaries(visible, mode="inner") & shown[visible] & shown[mask]
+    edge = find_boundaries(visible, mode="inner") & shown[mask]
     if thickness > 1:
         kernel = np.ones((thickness, thickness), np.uint8)
         edge = cv2.dilate(edge.astype(np.uint8), kernel).astype(bool) & shown[mask]
@@ -70,14 +70,10 @@ def draw(
     opacity: float = 0.6,
     hidden: Collection[int] = HIDDEN_BY_DEFAULT,
 ) -> NDArray[np.uint8]:
-    """The photo ``(H, W, 3)`` with its regions as the viewer shows them.
+    """The photo with its regions as the viewer shows them, ``(H, W, 3)`` uint8.
 
     Args:
-        image: ``(H, W, 3)`` uint8.
-        mask: ``(H, W)`` class ids.
-        mode: ``fill``, ``outline`` or ``both``.
-        opacity: of the fill, 0..1.
-        hidden: class ids that are switched off.
+        mode: ``fill``, ``outline`` or ``both``; the others are as ``overlay`` takes them.
     """
     picture = image if mode == "outline" else overlay(image, mask, opacity, hidden)
     if mode == "fill":

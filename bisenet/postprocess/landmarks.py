@@ -6,12 +6,13 @@ any input size, so a small crop is enough to verify a proposal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.classes import EYES, GLASSES, MOUTH, NOSE
+from bisenet.classes import BROWS, EYES, GLASSES, MOUTH, NOSE, SKIN
 from bisenet.geometry.boxes import Point
 from bisenet.geometry.crops import Crop, square_crop
 from bisenet.postprocess.logits import softmax
@@ -21,6 +22,17 @@ from bisenet.postprocess.logits import softmax
 SIDE_BY_EYES, SIDE_BY_MOUTH, CENTRE = 4.0, 3.6, 0.09
 # Parts farther from the middle of an aligned crop than this share of its side are others'.
 REACH = 0.36
+# Eyes nearer to each other than this share of the crop's side are one, labelled twice.
+ONE_EYE = 0.08
+# Where parts lie on the way from the eyes to the mouth: the nose, and the brows above the eyes.
+# Medians of the 801 training masks; the nose of the rendered profiles lies at 0.48.
+NOSE_ALONG, PROFILE_NOSE_ALONG, BROW_ABOVE = 0.36, 0.48, 0.23
+# The way from eyes to mouth in eye distances, median.
+DOWN_BY_EYES = 1.11
+# Parts that stand in for others have to be this likely, with this share of skin about them, no
+# farther than this share of the way from eyes to mouth; and the cosine of the angle between such a
+# face and its crop is at least this.
+CLEAR, LEAST_SKIN, SKIN_REACH, UPRIGHT = 0.5, 0.25, 0.6, 0.7
 
 
 @dataclass(frozen=True)
@@ -33,12 +45,17 @@ class Landmarks:
         both_eyes: whether both were detected.
         mouth: centre of the lips.
         score: 0..1; 0 where the arrangement is no face.
+        complete: whether eyes or glasses, nose and mouth were all detected; otherwise what is
+            hidden is put where the other parts have it.
+        nose: its centre.
     """
 
     eyes: tuple[Point, Point]
     both_eyes: bool
     mouth: Point
     score: float
+    complete: bool = True
+    nose: Point = (0.0, 0.0)
 
     @property
     def eye_distance(self) -> float:
@@ -48,10 +65,37 @@ class Landmarks:
         return max(float(np.hypot(*(right - left))), SIDE_BY_MOUTH / SIDE_BY_EYES * to_mouth)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Where a part is on the grid (x, y), and the probability at its peak."""
+
+    at: NDArray[np.float64]
+    peak: float
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way of reading a face off its parts, in the grid's samples."""
+
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    nose: NDArray[np.float64]
+    mouth: NDArray[np.float64]
+    peaks: tuple[float, ...]
+    complete: bool
+
+    @property
+    def score(self) -> float:
+        return float(np.prod(self.peaks) ** (1 / len(self.peaks)))
+
+
 def find_landmarks(
     logits: NDArray[np.float32], crop: Crop, reach: float = REACH
 ) -> Landmarks | None:
-    """Eyes, nose and mouth near the middle of a crop; None where one of them is missing.
+    """Eyes, nose and mouth near the middle of a crop; None where too few of them are detected.
+
+    A profile shows one eye, a fringe none; a mask hides the mouth. Of several ways to read the
+    parts the first counts in which they lie as in a face.
 
     Args:
         logits: ``(19, g, g)`` of this crop.
@@ -59,32 +103,77 @@ def find_landmarks(
     """
     grid = logits.shape[-1]
     p = softmax(logits.astype(np.float32))
-    step = (crop.size - 1) / (grid - 1)
     axis = (np.arange(grid) - (grid - 1) / 2) / (grid - 1)
     near = (np.hypot(axis[None, :], axis[:, None]) < reach).astype(np.float32)
-    left_right = [_centroid(p[i] * near) for i in EYES]
-    glasses = _centroid(p[GLASSES] * near)
-    nose, mouth = _centroid(p[NOSE] * near), _centroid(p[list(MOUTH)].sum(0) * near)
-    if nose is None or mouth is None:
-        return None
-    detected = [eye for eye in left_right if eye is not None]
-    if (
-        len(detected) == 2
-        and np.hypot(*(detected[0][0] - detected[1][0])) * step < 0.08 * crop.size
-    ):
-        detected = [max(detected, key=lambda eye: eye[1])]
-    if len(detected) < 2 and glasses is not None:
-        detected = [glasses]
-    if not detected:
-        return None
-    detected.sort(key=lambda eye: float(eye[0][0]))
-    first, last = detected[0], detected[-1]
-    peaks = [max(eye[1] for eye in detected), nose[1], mouth[1]]
-    fits = _is_face((first[0] + last[0]) / 2, last[0] - first[0], nose[0], mouth[0], grid)
-    score = float(np.prod(peaks) ** (1 / 3)) if fits else 0.0
-    points = crop.to_photo(np.stack([first[0], last[0], mouth[0]]) * step)
-    left, right, lips = ((float(x), float(y)) for x, y in points)
-    return Landmarks((left, right), len(detected) == 2, lips, score)
+    last = None
+    for reading in _readings(p, near):
+        last = reading
+        if _is_face(reading, grid) and (reading.complete or _is_likely(p, reading)):
+            return _as_landmarks(reading, crop, grid, reading.score)
+    return None if last is None else _as_landmarks(last, crop, grid, 0.0)
+
+
+def _as_landmarks(reading: _Reading, crop: Crop, grid: int, score: float) -> Landmarks:
+    step = (crop.size - 1) / (grid - 1)
+    parts = np.stack([reading.left, reading.right, reading.mouth, reading.nose]) * step
+    left, right, lips, nose = ((float(x), float(y)) for x, y in crop.to_photo(parts))
+    return Landmarks((left, right), left != right, lips, score, reading.complete, nose)
+
+
+def _readings(p: NDArray[np.float32], near: NDArray[np.float32]) -> Iterator[_Reading]:
+    """Ways to read a face off probabilities ``(19, g, g)``, what shows all of it first."""
+    grid = p.shape[-1]
+    eyes = sorted(
+        (eye for eye in (_part(p[i] * near) for i in EYES) if eye), key=lambda eye: -eye.peak
+    )
+    glasses = _part(p[GLASSES] * near, whole=True)
+    nose, mouth = _part(p[NOSE] * near), _part(p[list(MOUTH)].sum(0) * near)
+    uppers = [(eye.at, eye.at, eye.peak) for eye in eyes]
+    if len(eyes) == 2 and np.hypot(*(eyes[0].at - eyes[1].at)) >= ONE_EYE * (grid - 1):
+        left, right = sorted((eye.at for eye in eyes), key=lambda at: float(at[0]))
+        uppers.insert(0, (left, right, eyes[0].peak))
+    if glasses:
+        # Before a single eye: of both, glasses lie about the middle.
+        uppers.insert(len(uppers) - len(eyes), (glasses.at, glasses.at, glasses.peak))
+    if nose and mouth:
+        for left, right, peak in uppers:
+            yield _Reading(left, right, nose.at, mouth.at, (peak, nose.peak, mouth.peak), True)
+    yield from _incomplete(uppers, p, near, nose, mouth)
+
+
+def _incomplete(
+    uppers: list[tuple[NDArray[np.float64], NDArray[np.float64], float]],
+    p: NDArray[np.float32],
+    near: NDArray[np.float32],
+    nose: _Part | None,
+    mouth: _Part | None,
+) -> Iterator[_Reading]:
+    """Readings in which eyes, nose or mouth are hidden by hair, a hat, a hand or a mask."""
+    nose, mouth = (part if part and part.peak >= CLEAR else None for part in (nose, mouth))
+    if nose and mouth:
+        brows = [b for b in (_part(p[i] * near) for i in BROWS) if b and b.peak >= CLEAR]
+        if brows:
+            brow = np.mean([b.at for b in brows], axis=0)
+            eye = brow + BROW_ABOVE / (1 + BROW_ABOVE) * (mouth.at - brow)
+            peaks = (max(b.peak for b in brows), nose.peak, mouth.peak)
+            yield _Reading(eye, eye, nose.at, mouth.at, peaks, False)
+        eye = nose.at + NOSE_ALONG / (1 - NOSE_ALONG) * (nose.at - mouth.at)
+        yield _Reading(eye, eye, nose.at, mouth.at, (nose.peak, mouth.peak), False)
+    for left, right, peak in uppers:
+        if peak < CLEAR:
+            continue
+        eyes, across = (left + right) / 2, right - left
+        if nose:
+            along = NOSE_ALONG if across.any() else PROFILE_NOSE_ALONG
+            lips = eyes + (nose.at - eyes) / along
+            yield _Reading(left, right, nose.at, lips, (peak, nose.peak), False)
+        elif mouth:
+            between = eyes + NOSE_ALONG * (mouth.at - eyes)
+            yield _Reading(left, right, between, mouth.at, (peak, mouth.peak), False)
+        if across.any() and not mouth:  # of a masked nose only the bridge shows
+            lips = eyes + DOWN_BY_EYES * np.array([-across[1], across[0]])
+            between = eyes + NOSE_ALONG * (lips - eyes)
+            yield _Reading(left, right, between, lips, (peak, peak), False)
 
 
 def face_crop(marks: Landmarks, size: int, shape: tuple[int, int]) -> Crop:
@@ -103,38 +192,53 @@ def face_crop(marks: Landmarks, size: int, shape: tuple[int, int]) -> Crop:
     return square_crop((float(x), float(y)), float(side), roll, size, shape)
 
 
-def _centroid(p: NDArray[np.float32]) -> tuple[NDArray[np.float64], float] | None:
-    """Where a part is on the grid (x, y), and the probability at its peak."""
+def _part(p: NDArray[np.float32], whole: bool = False) -> _Part | None:
+    """Where a part's probabilities ``(g, g)`` have it; None where nothing of it is detected.
+
+    Args:
+        whole: also what is far from the peak. A second face's eye must not pull, but the peak of
+            glasses lies in one of two lenses.
+    """
     peak = float(p.max())
     if peak < 0.12:
         return None
     y0, x0 = np.unravel_index(int(p.argmax()), p.shape)
-    # Only what is near the peak: a second face's part must not pull.
-    radius = max(2, round(0.09 * p.shape[0]))
+    radius = p.shape[0] if whole else max(2, round(0.09 * p.shape[0]))
     ys = slice(max(0, y0 - radius), y0 + radius + 1)
     xs = slice(max(0, x0 - radius), x0 + radius + 1)
     piece = np.where(p[ys, xs] > 0.3 * peak, p[ys, xs], 0.0)
     total = float(piece.sum())
     y = float((piece.sum(1) * np.arange(ys.start, ys.start + piece.shape[0])).sum()) / total
     x = float((piece.sum(0) * np.arange(xs.start, xs.start + piece.shape[1])).sum()) / total
-    return np.array([x, y]), peak
+    return _Part(np.array([x, y]), peak)
 
 
-def _is_face(
-    eyes: NDArray[np.float64],
-    across: NDArray[np.float64],
-    nose: NDArray[np.float64],
-    mouth: NDArray[np.float64],
-    grid: int,
-) -> bool:
+def _is_face(reading: _Reading, grid: int) -> bool:
     """Whether the parts lie as in a face: the nose between eyes and mouth, in proportion."""
-    down = mouth - eyes
+    eyes, across = (reading.left + reading.right) / 2, reading.right - reading.left
+    down = reading.mouth - eyes
     length = float(np.hypot(*down))
     if not 0.1 * grid < length < 0.8 * grid:
         return False
     unit = down / length
-    along = float((nose - eyes) @ unit) / length
-    aside = abs(float((nose - eyes) @ (-unit[1], unit[0]))) / length
+    along = float((reading.nose - eyes) @ unit) / length
+    aside = abs(float((reading.nose - eyes) @ (-unit[1], unit[0]))) / length
     slant = abs(float(across @ unit)) / length
     width = float(np.hypot(*across)) / length
     return 0.1 < along < 0.9 and aside < 0.5 and slant < 0.55 and width < 1.7
+
+
+def _is_likely(p: NDArray[np.float32], reading: _Reading) -> bool:
+    """Whether a partly hidden face stands as its crop does, and skin is about eyes or mouth."""
+    eyes = (reading.left + reading.right) / 2
+    down = reading.mouth - eyes
+    length = float(np.hypot(*down))
+    if down[1] < UPRIGHT * length:
+        return False
+    skin = p[SKIN] + p[NOSE]
+    axis = np.arange(p.shape[-1])
+    for x, y in (eyes, reading.mouth):
+        inside = np.hypot(axis[None, :] - x, axis[:, None] - y) < SKIN_REACH * length
+        if inside.any() and skin[inside].mean() >= LEAST_SKIN:
+            return True
+    return False

@@ -18,8 +18,8 @@ _UPLOAD = "/_stcore/upload_file/"
 def client_of(scope: Scope) -> str:
     """The client of a request, for counting.
 
-    Its Streamlit session where it names one that is connected, so that many people behind one
-    address are told apart; else its address. An IPv6 client has a whole /64 network, so that counts
+    Its Streamlit session where it names one that is connected, which distinguishes the people
+    behind one address; else its address. An IPv6 client has a whole /64 network, so that counts
     as one.
     """
     _, _, rest = scope["path"].partition(_UPLOAD)

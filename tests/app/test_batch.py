@@ -59,7 +59,7 @@ def finished(at: AppTest) -> AppTest:
 
 
 def faces_shown(at: AppTest) -> int:
-    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    (table,) = (frame.value for frame in at.dataframe if "How unusual" in frame.value)
     return len(table)
 
 
@@ -105,7 +105,7 @@ def test_what_was_not_looked_at_is_said_in_table_and_masks(
     scene = Image.new("RGB", (1000, 900), "grey")
     scene.paste(samples.astronaut(), (250, 388))
     at = finished(begin(batch, ("scene.png", png_of(scene)), framing="auto"))
-    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    (table,) = (frame.value for frame in at.dataframe if "How unusual" in frame.value)
     assert table["Cut off"].tolist() == ["Clothes"]
     at.selectbox(key="batch-measure").set_value("parsed_share").run()
     assert not at.exception
@@ -218,7 +218,7 @@ def test_filters_and_the_thumbnails_of_a_finished_batch(
     assert "No face fits" in text(at)
     at.text_input(key="batch-name").set_value("").run()
     at.selectbox(key="batch-measure").set_value("area_px").run()
-    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    (table,) = (frame.value for frame in at.dataframe if "How unusual" in frame.value)
     assert table["Skin"].min() > 100, "pixels, not percent"
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +25,8 @@ from bisenet.evaluation import report, sources
 from bisenet.evaluation.runner import Outcome
 from tests.app.test_explore import texts
 from tests.conftest import LABELLED, ROOT, needs_labelled_faces
+from tests.waiting import PATIENCE_SECONDS, until
 
-DEADLINE_S = 400  # of a busy shared machine
 FACES = 8
 
 
@@ -38,9 +37,9 @@ def page(app: AppTest) -> Iterator[AppTest]:
     dataset = state_of(app).dataset
     if dataset is not None:
         dataset.close()
-        dataset.survey.join(DEADLINE_S)
+        dataset.survey.join(PATIENCE_SECONDS)
         if dataset.run is not None:
-            dataset.run.job.join(DEADLINE_S)
+            dataset.run.job.join(PATIENCE_SECONDS)
 
 
 def state_of(page: AppTest) -> PageState:
@@ -96,10 +95,7 @@ def bring(page: AppTest, data: bytes, name: str = "faces.zip") -> AppTest:
 
 
 def settled(page: AppTest, condition: Callable[[], bool]) -> AppTest:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(condition)
     page.run()
     assert not page.exception
     return page
@@ -202,7 +198,7 @@ def test_a_stopped_run_keeps_what_is_done_and_outlives_a_page_change(
         """A real parse; after the second photo it waits to be stopped."""
         calls.append(1)
         if len(calls) > 2:
-            go_on.wait(DEADLINE_S)
+            go_on.wait(PATIENCE_SECONDS)
         return real(*args, **options)
 
     monkeypatch.setattr(parse_queue, "parse", slow)

@@ -22,8 +22,8 @@ def test_a_region_is_in_the_hand_on_arrival(regions: AppTest) -> None:
     shown = metrics(regions)
     assert shown["Area"].endswith("px")
     assert shown["Confidence"].endswith("%")
-    assert shown["Boundary entropy"].endswith("bits")
-    assert int(shown["Parts"]) >= 1
+    assert shown["Doubt at the edge"].endswith("bits")
+    assert int(shown["Pieces"]) >= 1
 
 
 def test_choosing_another_region_changes_what_is_shown(regions: AppTest) -> None:

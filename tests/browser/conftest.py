@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-START_SECONDS = 60
 TIMEOUT_MS = 30_000  # of a busy shared machine; nothing takes that long on a quiet one
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -40,7 +40,7 @@ NewPage = Callable[..., "Page"]
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

@@ -94,7 +94,7 @@ def test_downloads_follow_the_switches(page: Page, base: str) -> None:
     view = open_explore(page, base)
     view.button("Hide all regions").click()
     view.switch("hair").click()
-    page.get_by_role("button", name="Download", exact=False).first.click()
+    view.button("Download").click()
     cut_out = Image.open(io.BytesIO(saved(page, "Cut-out of the shown region, PNG")))
     assert cut_out.mode == "RGBA"
     mask = Image.open(io.BytesIO(saved(page, "Mask, PNG")))
@@ -106,8 +106,7 @@ def test_downloads_follow_the_switches(page: Page, base: str) -> None:
 
 
 def test_everything_comes_as_a_zip(page: Page, base: str) -> None:
-    open_explore(page, base)
-    page.get_by_role("button", name="Download", exact=False).first.click()
+    open_explore(page, base).button("Download").click()
     page.get_by_role("button", name="Make a ZIP of everything").click()
     archive = zipfile.ZipFile(io.BytesIO(saved(page, "Everything, ZIP")))
     assert archive.testzip() is None
@@ -118,8 +117,8 @@ def test_two_photos_side_by_side(page: Page, base: str, photo: Path) -> None:
     view = open_explore(page, base)
     upload(page, photo)
     page.get_by_text("1 of at most 20 photos").wait_for()
-    page.get_by_role("combobox", name="Compare with").click()
-    page.get_by_role("option", name="the sample").click()
+    page.get_by_role("radio", name="Compare").click()
+    page.get_by_role("combobox", name="Compare with").select_option("the sample")
     page.get_by_text("Pixels with another label").wait_for()
     view.ready()
     assert page.locator(".viewer .stage").count() == 2

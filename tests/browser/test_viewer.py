@@ -118,7 +118,7 @@ def test_hover_names_and_lights_the_region(view: ViewerPage) -> None:
     view.hover(NOSE)
     assert "Nose" in view.tip
     assert "of the photo" in view.tip
-    assert "95\u202f% sure here" in view.tip
+    assert "95\u202f% confidence" in view.tip
     assert view.rgba(NOSE)[3] > calm
     view.page.mouse.move(5, 5)
     assert view.rgba(NOSE)[3] == calm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -22,12 +23,12 @@ import pytest
 
 from tests.deploy.parse_once import multipart, photo
 from tests.ports import free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 180
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 Affinity = Literal["none", "client-ip", "cookie"]
 T = TypeVar("T")
@@ -136,7 +137,7 @@ class Replica:
 
     def wait_ready(self) -> Replica:
         """Return when it is ready; fail the test when it ends or takes too long."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 break
@@ -222,19 +223,16 @@ backend replicas
     def wait_for(self, count: int, path: str = "/healthz") -> None:
         """Return when ``count`` replicas answer."""
         seen: set[str] = set()
-        deadline = time.monotonic() + 30
-        source = 100
-        while len(seen) < count and time.monotonic() < deadline:
-            source = source + 1 if source < 250 else 100
-            try:
-                answer = ask(self.url, path, source=f"127.0.0.{source}")
-            except OSError:
-                time.sleep(0.1)
-                continue
-            if answer.status == 200:
-                seen.add(answer.headers["x-replica"])
-            time.sleep(0.02)
-        assert len(seen) >= count, f"only {seen} answer"
+        sources = itertools.cycle(range(100, 250))
+
+        def all_answer() -> bool:
+            with contextlib.suppress(OSError):  # the balancer itself is just starting
+                answer = ask(self.url, path, source=f"127.0.0.{next(sources)}")
+                if answer.status == 200:
+                    seen.add(answer.headers["x-replica"])
+            return len(seen) >= count
+
+        until(all_answer, f"{count} replicas answer")
 
     def __enter__(self) -> HaProxy:
         return self

@@ -15,6 +15,7 @@ import pytest
 
 from tests.deploy.parse_once import photo
 from tests.deploy.replicas import HaProxy, Replica, ask, browse, post_photo
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Response
@@ -131,9 +132,7 @@ def test_with_affinity_a_person_works_while_others_use_the_other_replica(
 
         with Neighbours(balancer.url) as others:
             browse(scenario)
-            deadline = time.monotonic() + 30
-            while len(others.replicas) < 2 and time.monotonic() < deadline:
-                time.sleep(0.1)
+            until(lambda: len(others.replicas) == 2)
         assert set(others.replicas) == {"r0", "r1"}
         assert not others.lost
 
@@ -187,7 +186,8 @@ class TestLosses:
                 assert person.uploads("before.jpg") == 204
                 person.sees_photos(1)
                 pair[mine].kill()
-                time.sleep(2)
+                # The balancer has noticed: this address, the browser's too, goes to the other.
+                until(lambda: ask(balancer.url, "/healthz").status == 200)
                 person.page.reload()
                 person.sees_the_page()
                 assert person.uploads("after.jpg") == 204

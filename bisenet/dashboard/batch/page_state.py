@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from bisenet.batch.runner import Batch
 from bisenet.dashboard.session import resources, shell, upload_store
 from bisenet.dashboard.session.gallery import StoredPhoto
 from bisenet.dashboard.session.jobs import Job, at_session_end
+from bisenet.images import samples
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, display_name
 from bisenet.images.sources import PhotoSources, from_files
@@ -28,12 +30,16 @@ _WANTED = "batch_wanted"
 
 @dataclass(frozen=True, eq=False)
 class PageState:
-    """A batch and the job that runs it; ``forget`` ends the watch over its session."""
+    """A batch and the job that runs it; ``forget`` ends the watch over its session.
+
+    ``samples`` says that its photos are the app's own.
+    """
 
     batch: Batch
     job: Job[None]
     weights: str
     forget: Callable[[], None]
+    samples: bool = False
 
 
 def current() -> PageState | None:
@@ -65,6 +71,16 @@ def begin(files: Sequence[UploadedFile], framing: FramingName) -> None:
     if uploads.sources:
         _start(uploads, framing)
     upload_store.forget(files)
+
+
+def begin_samples() -> None:
+    """Start on the app's own samples.
+
+    Raises:
+        EngineError, WeightsError: the network cannot be opened.
+    """
+    photos = ((name, io.BytesIO(data)) for name, data in samples.variations())
+    _start(from_files(photos), "auto", samples=True)
 
 
 def clear() -> None:
@@ -116,13 +132,13 @@ def take_problem() -> str:
     return problem
 
 
-def _start(uploads: PhotoSources, framing: FramingName) -> None:
+def _start(uploads: PhotoSources, framing: FramingName, samples: bool = False) -> None:
     clear()
     weights = shell.current_weights()
     parser = resources.get_parser(weights)
     parse = background(parser, framing, shell.session_mark(), lambda: batch.stopping)
     batch = Batch(uploads, parse)
     job = Job(batch.run, name="batch")
-    page = PageState(batch, job, weights, at_session_end(batch.release))
+    page = PageState(batch, job, weights, at_session_end(batch.release), samples)
     st.session_state[_PAGE] = page
     job.start()

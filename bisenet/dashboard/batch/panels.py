@@ -34,6 +34,11 @@ def progress(page: PageState) -> None:
             key="batch-new",
             help="Lets go of this one: download what you need first.",
         )
+    if page.samples:
+        st.caption(
+            "Samples: one public-domain photo (Eileen Collins, NASA) under "
+            f"{state.total} variations. They show how this page works; one face is no batch."
+        )
     if page.job.problem and page.job.problem != "Stopped.":
         st.error(page.job.problem, icon=":material/error:")
 
@@ -70,9 +75,9 @@ def _results(page: PageState) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = batch_results.choose_measure()
         _downloads(page, state)
-    if state.masks_left_out:
+    if state.masks_dropped:
         st.caption(
-            f"The masks of {state.masks_left_out:,} photos were too many to keep. For all of them: "
+            f"The masks of {state.masks_dropped:,} photos were too many to keep. For all of them: "
             "`python -m bisenet parse`"
         )
     batch_results.results(state, page.batch.table(), measure)
@@ -103,7 +108,7 @@ def _downloads(page: PageState, state: Snapshot) -> None:
         masks,
         "masks.zip",
         "Indexed PNGs of class ids, at the photos' resolution.",
-        disabled=state.masks_left_out == len(state.items),
+        disabled=state.masks_dropped == len(state.items),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from bisenet.batch.items import Preview
-from bisenet.batch.outliers import MEASURES, OUTLYING, Measure, by_face, outliers
+from bisenet.batch.outliers import MEASURES, OUTLYING, Measure, by_face, outliers, reasons
 from bisenet.batch.runner import Snapshot
 from bisenet.classes import BY_NAME, CLASSES
 from bisenet.dashboard.batch import charts, page_state
@@ -22,10 +22,13 @@ _TITLES = {measure.column: measure for measure in MEASURES}
 _A_PAGE = 48
 _CARD_PX = 168
 _RULE = (
-    f"Outlying: more than {OUTLYING} robust deviations from the median of its region, 0.6745 "
-    "times the distance over the median absolute deviation (Iglewicz and Hoaglin, 1993). "
-    "Regions that fewer than 8 faces, or fewer than half of them, have do not count."
+    f"How far from this batch's usual value (its median): 0 is usual, above {OUTLYING} is unusual. "
+    "In robust deviations: 0.6745 times the distance over the median absolute deviation (Iglewicz "
+    "and Hoaglin, 1993). Regions that fewer than 8 faces, or fewer than half of them, have do not "
+    "count."
 )
+# What people look for first stands first.
+_FIRST = (BY_NAME["hair"].id, BY_NAME["skin"].id)
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ class Results:
 
     @property
     def classes(self) -> list[int]:
-        """Ids of the classes that at least one face has."""
-        return [int(i) for i in self.wide.columns]
+        """Ids of the classes that at least one face has, hair and skin first."""
+        there = [int(i) for i in self.wide.columns]
+        return [i for i in _FIRST if i in there] + [i for i in there if i not in _FIRST]
 
 
 def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
@@ -56,7 +60,8 @@ def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
         return
     previews = {(p.name, one.face): one for p in state.items for one in p.previews}
     wide = by_face(table, measure)
-    shown = Results(measure, wide, outliers(wide), previews, _cut_off(table))
+    found = outliers(wide).assign(why=reasons(wide, measure))
+    shown = Results(measure, wide, found, previews, _cut_off(table))
     tabs.draw(
         {
             "Table": partial(_table, shown),
@@ -151,15 +156,16 @@ def _table(shown: Results) -> None:
             "Preview": [shown.previews[key].icon for key in rows.index],
             "Photo": [photo for photo, _ in rows.index],
             "Face": [face for _, face in rows.index],
+            **{CLASSES[i].title: wide[i].to_numpy() for i in shown.classes if i in _FIRST},
+            "What is unusual": [_in_short(why) for why in rows["why"]],
             # 0 is said of a face that cannot be judged.
-            "Outlying": rows["score"].where(rows["score"] > 0).to_numpy(),
-            "Through": rows["why"].to_numpy(),
+            "How unusual": rows["score"].where(rows["score"] > 0).to_numpy(),
             **(
                 {"Cut off": [shown.cut_off[key] for key in rows.index]}
                 if any(shown.cut_off.values())
                 else {}
             ),
-            **{CLASSES[i].title: wide[i].to_numpy() for i in shown.classes},
+            **{CLASSES[i].title: wide[i].to_numpy() for i in shown.classes if i not in _FIRST},
         }
     )
     picked = st.dataframe(
@@ -173,15 +179,15 @@ def _table(shown: Results) -> None:
         key="batch-table",
         column_config={
             "Preview": st.column_config.ImageColumn("", width=64, pinned=True),
-            "Photo": st.column_config.TextColumn(width=150),
-            "Face": number(width=60),
-            "Outlying": number(
-                "Outlying, deviations", format="%.1f", help=f"The largest over its regions. {_RULE}"
+            "Photo": st.column_config.TextColumn(width=_name_px(frame["Photo"])),
+            "Face": number(width=60, help="Its number in the photo; 1 is the largest."),
+            "What is unusual": st.column_config.TextColumn(
+                width=300, help="Regions whose value is far from this batch's usual one."
             ),
-            "Through": st.column_config.TextColumn(width="medium"),
             "Cut off": st.column_config.TextColumn(
                 help="Goes on beyond what was looked at: area and shares are too small."
             ),
+            "How unusual": number(format="%.1f", help=f"{_RULE} The most of its regions."),
             **{
                 CLASSES[i].title: number(
                     f"{CLASSES[i].title}, {shown.measure.unit}", format=f"%.{places}f"
@@ -191,12 +197,23 @@ def _table(shown: Results) -> None:
         },
     )
     st.caption(
-        f"{len(frame):,} of {len(shown.wide):,} faces. Choose a row to open its photo in Explore; "
-        "a column's head sorts."
+        f"{len(frame):,} of {len(shown.wide):,} faces, the most unusual first. Choose a row to "
+        "open its photo in Explore; a column's head sorts."
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen[0] < len(frame):
         page_state.open_in_explore(str(frame["Photo"].iloc[chosen[0]]))
+
+
+def _in_short(why: str) -> str:
+    """The first of ``reasons``, and how many more there are: a cell would cut the rest off."""
+    first, *more = why.split("; ")
+    return f"{first}, and {len(more)} more" if more else first
+
+
+def _name_px(names: pd.Series) -> int:
+    """The width of a column that does not cut its names, within reason."""
+    return int(min(360, max(120, 24 + 7.5 * names.str.len().max())))
 
 
 def _filtered(shown: Results) -> pd.DataFrame:
@@ -210,7 +227,7 @@ def _filtered(shown: Results) -> pd.DataFrame:
             key="batch-region",
             width=180,
         )
-        only = st.toggle("Outlying only", key="batch-outlying", help=_RULE)
+        only = st.toggle("Unusual only", key="batch-outlying", help=_RULE)
     rows = shown.found
     if name:
         wanted = [name.lower() in photo.lower() for photo, _ in rows.index]
@@ -278,7 +295,7 @@ def _thumbnails(shown: Results) -> None:
         order = st.selectbox(
             "Order by",
             [None, *shown.classes],
-            format_func=lambda i: "outliers first" if i is None else CLASSES[i].title,
+            format_func=lambda i: "most unusual first" if i is None else CLASSES[i].title,
             key="batch-order",
             help=_RULE,
             width=220,
@@ -313,7 +330,7 @@ def _card(
         measure = shown.measure
         text = f"{value:,.{measure.decimals}f} {measure.unit}"
         if by_score:
-            text = why.split(", ")[0] or f"{value:.1f} deviations"
+            text = why.split(", usually")[0] or "Nothing unusual"
         st.button(
             text,
             key=f"batch-open-{photo}-{face}",

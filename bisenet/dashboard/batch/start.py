@@ -9,6 +9,7 @@ from bisenet.dashboard.session import shell, upload_store
 from bisenet.dashboard.widgets import framing_choice
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
 from bisenet.engines import EngineError
+from bisenet.images import samples
 from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES
 from bisenet.images.sources import MAX_PHOTOS, MAX_TOTAL_BYTES
@@ -34,15 +35,27 @@ def start() -> None:
     files = upload_store.there(chosen)
     framing = framing_choice.choose("The files are", "auto", "batch-framing")
     count = len(files)
-    if st.button(
-        f"Parse {count:,} {'file' if count == 1 else 'files'}" if count else "Parse",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=not count,
-        key="batch-start",
-    ):
+    with st.container(horizontal=True):
+        ready = st.button(
+            f"Parse {count:,} {'file' if count == 1 else 'files'}" if count else "Parse",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=not count,
+            key="batch-start",
+        )
+        sampled = not count and st.button(
+            "Try it with samples",
+            icon=":material/science:",
+            key="batch-samples",
+            help=f"{len(samples.VARIATIONS)} variations of one public-domain photo: mirrored, "
+            "turned, closer, smaller, in other light.",
+        )
+    if ready or sampled:
         try:
-            page_state.begin(files, framing)
+            if sampled:
+                page_state.begin_samples()
+            else:
+                page_state.begin(files, framing)
         except (WeightsError, EngineError) as error:
             shell.say(error)
             return

@@ -137,7 +137,7 @@ def reliability_chart(table: pd.DataFrame) -> go.Figure:
         line={"color": _GREY, "dash": "dot", "width": 1.5},
         hoverinfo="skip",
     )
-    sides = list(table.groupby("contestant"))
+    sides = list(table.groupby("network"))
     for color, (letter, rows) in zip(SIDES, sides, strict=False):
         name = str(letter) if len(sides) > 1 else "this network"
         full = rows[rows["pixels"] > 0]

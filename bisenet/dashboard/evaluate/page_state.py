@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from bisenet import parse_queue
 from bisenet.dashboard.session import resources, shell
@@ -23,6 +24,7 @@ from bisenet.evaluation.bootstrap import Differences
 from bisenet.evaluation.runner import EvaluatedNetwork, Outcome, ParseFor
 from bisenet.evaluation.sources import Files
 from bisenet.evaluation.survey import Checked, Survey, survey
+from bisenet.images import samples
 from bisenet.images.archives import SkippedFile
 from bisenet.parse_queue import Parse
 from bisenet.parser import FaceParser, FramingName
@@ -152,11 +154,12 @@ class PageState:
     """What a session has uploaded: nothing at first, or a dataset.
 
     ``refused`` are the problems of the last upload where none of its files could be used; the
-    dataset from before stays then.
+    dataset from before stays then. ``samples`` says that the dataset is the app's own.
     """
 
     dataset: Dataset | None = None
     refused: tuple[SkippedFile, ...] = ()
+    samples: bool = False
 
 
 def current() -> PageState:
@@ -192,6 +195,22 @@ def upload(uploaded: Sequence[tuple[str, bytes]]) -> None:
     job = Job(look, name="evaluate-survey")
     st.session_state[_STATE] = PageState(Dataset(files, pairing, job))
     job.start()
+
+
+def bring_samples() -> None:
+    """Bring the app's own samples, with masks by the network that is chosen in the sidebar.
+
+    Raises:
+        EngineError, WeightsError: the network cannot be opened.
+    """
+    parser = resources.get_parser(shell.current_weights())
+
+    def parse(photo: Image.Image) -> NDArray[np.uint8]:
+        pixels = np.asarray(photo)
+        return parse_queue.parse(pixels, parser, lambda _, parsing: parsing.mask)
+
+    upload(samples.labelled_variations(parse))
+    current().samples = True
 
 
 def clear() -> None:

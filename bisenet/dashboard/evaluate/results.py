@@ -20,6 +20,13 @@ from bisenet.runtime.timing import duration
 
 _NO_BREAK = "\u00a0"
 _SCORES = {"iou": "IoU", "f1": "F1"}
+_HINTS = {
+    "IoU": "Intersection over union: pixels that label and truth share, over all that either has.",
+    "F1": "Missed and wrong pixels weighed alike: twice the shared pixels over the sum of both.",
+    "Boundary F1": "The same for the outline alone.",
+    "Precision": "Of the pixels that the network gives this class, those that are right.",
+    "Recall": "Of the pixels that truly are this class, those that the network finds.",
+}
 
 
 def headline(outcome: Outcome) -> None:
@@ -39,7 +46,12 @@ def headline(outcome: Outcome) -> None:
         present = int((scores.confusion.sum(axis=0) + scores.confusion.sum(axis=1) > 0).sum())
         foreground = present - (1 if scores.confusion[0].any() else 0)
         values = [
-            ("mIoU", scores.miou, f"Mean over the {present} classes that occur."),
+            (
+                "mIoU",
+                scores.miou,
+                f"Mean IoU over the {present} classes that occur: the pixels that label and truth "
+                "share, over all that either has.",
+            ),
             ("Mean F1", scores.mean_f1, f"Mean over {foreground} classes, without background."),
             (
                 "Boundary F1",
@@ -112,7 +124,6 @@ def by_class(outcome: Outcome, k: int) -> None:
     )
     chart, numbers = st.columns(2, gap="large")
     chart.plotly_chart(charts.class_chart(table), config=CONFIG, key="evaluate-classes")
-    percent = st.column_config.NumberColumn(format="%.1f %%")
     with numbers:
         st.dataframe(
             shown,
@@ -121,7 +132,10 @@ def by_class(outcome: Outcome, k: int) -> None:
             placeholder="–",
             column_config={
                 **region_column_config(),
-                **dict.fromkeys(shown.columns[2:7], percent),
+                **{
+                    name: st.column_config.NumberColumn(format="%.1f %%", help=hint)
+                    for name, hint in _HINTS.items()
+                },
                 "Pixels": st.column_config.NumberColumn(
                     format="compact", help="Of the class in the truth."
                 ),

@@ -27,7 +27,7 @@ _ADVICE = "Choose a mapping to say what they mean."
 # A grey photo taken for a mask has hundreds: nobody wants to say what each of them means.
 _MOST_IDS = 64
 _ENGINES = {
-    "auto": "the fastest here",
+    "auto": "the fastest engine here",
     "openvino": "OpenVINO f32",
     "openvino-bf16": "OpenVINO bf16",
     "openvino-int8": "OpenVINO int8",
@@ -161,7 +161,7 @@ def _network(letter: str, what: str, default: str) -> Entry:
     names = [entry.name for entry in weights.catalog()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
-            f"{letter}: the {what}",
+            f"{letter}: weights of the {what}",
             names,
             index=names.index(default) if default in names else 0,
             key=f"evaluate-weights-{letter}",
@@ -173,10 +173,12 @@ def _network(letter: str, what: str, default: str) -> Entry:
         # The same weights on the same engine would be no comparison.
         other = "openvino" if letter == "B" and "openvino" in able else "auto"
         engine = st.selectbox(
-            f"{letter}: on the engine",
+            f"{letter}: runs on",
             able,
             index=able.index(other),
             format_func=_ENGINES.__getitem__,
+            help="The program and the number format that compute the network: OpenVINO or torch; "
+            "f32 is the most exact, bf16 and int8 are faster.",
             key=f"evaluate-engine-{letter}",
             persist_state="session",
         )

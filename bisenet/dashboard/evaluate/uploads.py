@@ -9,13 +9,17 @@ import streamlit as st
 
 from bisenet.dashboard.evaluate import page_state
 from bisenet.dashboard.evaluate.page_state import Dataset, PageState
-from bisenet.dashboard.session import upload_store
+from bisenet.dashboard.session import shell, upload_store
 from bisenet.dashboard.widgets import downloads
 from bisenet.dashboard.widgets.uploads import zip_limit_mb
+from bisenet.engines import EngineError
 from bisenet.evaluation.sources import MAX_FILES, MAX_TOTAL_BYTES
 from bisenet.evaluation.survey import Survey
+from bisenet.images import samples
 from bisenet.images.archives import SkippedFile
 from bisenet.images.decode import EXTENSIONS, MAX_BYTES, MAX_PIXELS
+from bisenet.network.weights import WeightsError
+from bisenet.runtime.admission import QueueFull
 
 _ROUND = "evaluate_round"
 _FOLDERS = """images/
@@ -72,6 +76,20 @@ def welcome() -> None:
         "and how far the network's confidence can be trusted. Two networks or engines can be "
         "compared on the same photos."
     )
+    if st.button(
+        "Try it with samples",
+        icon=":material/science:",
+        key="evaluate-samples",
+        help=f"{len(samples.VARIATIONS)} variations of one public-domain photo. Their masks are "
+        "this network's own labels of the unchanged photo, moved along with it: no truth.",
+    ):
+        try:
+            with st.spinner("Preparing the samples…"):
+                page_state.bring_samples()
+        except (EngineError, WeightsError, QueueFull) as error:
+            shell.say(error)
+            return
+        st.rerun()
     folders, beside, masks = st.columns(3, gap="large")
     with folders:
         st.markdown("**Two folders**, zipped or not")
@@ -86,6 +104,17 @@ def welcome() -> None:
             "CelebAMask-HQ and of BiSeNet are known; for any other you say what each id means. "
             "CelebAMask-HQ's own folders are understood as they are."
         )
+
+
+def say_samples() -> None:
+    """What the scores of the app's own samples mean, and what they do not."""
+    st.info(
+        "These are samples: one public-domain photo (Eileen Collins, NASA), mirrored, turned, "
+        "closer, smaller and in other light. Their masks are the network's own labels of the "
+        "unchanged photo, moved along with it. So the scores say how steady the network is, not "
+        "how right it is.",
+        icon=":material/science:",
+    )
 
 
 def survey_of(state: PageState, dataset: Dataset) -> Survey:

@@ -18,29 +18,44 @@ from bisenet.measure import differences as compare
 from bisenet.network import weights
 from bisenet.output import encode
 
-_NOTHING = ("", "")
+_WITH = "compare_with"
 
 
-def choose(view: View) -> View | None:
-    """The view to compare with, or None; offers the other photos and the other weights."""
+def choices() -> dict[str, str]:
+    """What the photo can be compared with: the other photos and the other weights, by key."""
     gallery, current = shell.gallery(), shell.current_weights()
     looked_at = shell.current_id()
     names = {photo.id: photo.name for photo in gallery.photos} | {resources.SAMPLE: "the sample"}
-    options: dict[tuple[str, str], str] = {_NOTHING: "Nothing"}
-    options |= {(i, current): name for i, name in names.items() if i != looked_at}
-    options |= {
-        (looked_at, entry.name): f"this photo under {entry.name}"
+    found = {_key(i, current): name for i, name in names.items() if i != looked_at}
+    found |= {
+        _key(looked_at, entry.name): f"this photo under {entry.name}"
         for entry in weights.catalog()
         if entry.name != current
     }
-    if len(options) == 1:
+    return found
+
+
+def key() -> str:
+    """The key of what the photo is compared with, or ""."""
+    return str(st.session_state.get(_WITH, ""))
+
+
+def choose(with_key: str) -> None:
+    """Compare with one of the choices; with nothing for ""."""
+    st.session_state[_WITH] = with_key
+
+
+def chosen(offered: dict[str, str]) -> View | None:
+    """The view to compare with, or None; what is offered no more is not compared with either."""
+    if key() not in offered:
+        choose("")
         return None
-    if st.session_state.get("compare_with") not in options:
-        st.session_state["compare_with"] = _NOTHING
-    choice = st.selectbox(
-        "Compare with", list(options), format_func=options.__getitem__, key="compare_with"
-    )
-    return None if choice == _NOTHING else shell.view_of(*choice)
+    photo_id, _, name = key().partition("/")
+    return shell.view_of(photo_id, name)
+
+
+def _key(photo_id: str, weights_name: str) -> str:
+    return f"{photo_id}/{weights_name}"
 
 
 def picture(view: View) -> Picture:

@@ -10,22 +10,31 @@ from bisenet.dashboard.viewer import ViewState
 from bisenet.dashboard.widgets import downloads, unknown_choice
 from bisenet.output import encode, render
 
+_ASKED = "downloads"
 _ZIP = "export_zip"
 
 
+def ask() -> None:
+    """Open the menu in the run that follows; the viewer's toolbar calls this."""
+    st.session_state[_ASKED] = True
+
+
 def export_menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> None:
-    """Every file that a photo gives; pictures follow what the viewer shows and hides.
+    """Every file that a photo gives, when asked for; pictures follow what the viewer shows.
 
     ``file_name`` is the photo's own, and ``stem`` what its files are called after.
     """
-    # Opening it runs the page again, which is how the server hears of the viewer's switches.
-    menu = st.popover("Download", icon=":material/download:", on_change="rerun", key="downloads")
-    if not menu.open:
-        st.session_state.pop(_ZIP, None)
-        return
+    if st.session_state.pop(_ASKED, False):
+        clear()
+        # Dismissing it runs the page, so that Streamlit lets go of the photo that it holds.
+        menu = st.dialog("Download", position="right", on_dismiss=clear)(_menu)
+        menu(view, stem, file_name, looked_at)
+
+
+def _menu(view: View, stem: str, file_name: str, looked_at: ViewState) -> None:
     parsing = view.parsing
     shown = [c for c in parsing.classes if c not in looked_at.hidden and c != BACKGROUND]
-    with menu:
+    with st.container():
         st.caption("Pictures, at the photo's resolution")
         unknown = unknown_choice.choose(parsing.all_covered, "export_unknown")
         with st.container(horizontal=True):

@@ -76,9 +76,9 @@ def color_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figure:
     )
     title = f"Colours of {face_class.title.lower()}"
     _share_of_pixels(figure, title, "level, 0 to 255")
-    return figure.update_layout(
-        showlegend=True, legend={"y": 0.98, "yanchor": "top", "x": 1.0, "xanchor": "right"}
-    )
+    # In the title's line, at the right: over the curves it would cover their peaks.
+    place = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
+    return figure.update_layout(showlegend=True, legend=place)
 
 
 def confidence_chart(histogram: pd.DataFrame, face_class: FaceClass) -> go.Figure:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
-from bisenet.classes import BACKGROUND, BY_NAME, CLASSES
+from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, FACE_CLASSES
 from bisenet.dashboard.regions import charts as region_charts
 from bisenet.dashboard.viewer import select_region
 from bisenet.dashboard.widgets import charts, downloads, looked_at
@@ -24,6 +25,7 @@ from bisenet.output import encode
 from bisenet.parser import Parsing
 
 _CHOICE = "region_choice"
+_ABSENT = "not measurable"
 _BACKDROPS: dict[str, region_detail.Backdrop] = {
     "Transparent": "transparent",
     "Plain colour": "plain",
@@ -51,9 +53,9 @@ def choose(present: Sequence[int], selected: int | None) -> int:
     )
 
 
-def cut_out(parsing: Parsing, class_id: int, stem: str) -> None:
+def cut_out(parsing: Parsing, class_id: int, stem: str, backdrop_place: DeltaGenerator) -> None:
     """The region alone, on a backdrop of choice, and its file."""
-    choice = st.segmented_control(
+    choice = backdrop_place.segmented_control(
         "Backdrop", list(_BACKDROPS), default="In context", required=True, key="backdrop"
     )
     backdrop = _BACKDROPS[choice or "In context"]
@@ -61,13 +63,14 @@ def cut_out(parsing: Parsing, class_id: int, stem: str) -> None:
     if backdrop == "plain":
         color = st.color_picker("Colour", color, key="backdrop_color")
     shown = region_detail.show_region(parsing, class_id, backdrop, color)
-    st.image(
-        fitted(shown, 640, most=4.0),
-        alt=f"{CLASSES[class_id].title}, {choice}".lower(),
-        output_format="PNG",
-    )
+    with st.container(key="cut-out", horizontal_alignment="center"):
+        st.image(
+            fitted(shown, 640, most=4.0),
+            alt=f"{CLASSES[class_id].title}, {choice}".lower(),
+            output_format="PNG",
+        )
     name = CLASSES[class_id].name
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         soft = st.toggle("Soft edge", key="soft_edge", help="Take the edge from the probabilities.")
         downloads.button(
             "Cut-out, PNG",
@@ -91,19 +94,28 @@ def figures(
     width, height = (row["right_px"] - row["left_px"], row["bottom_px"] - row["top_px"])
     values = [
         ("Area", f"{row['area_px']:,} px", "Number of pixels."),
-        (share.of.capitalize(), f"{100 * row[share.column]:.2f} %", None),
-        ("Of the head", head, "Share of all but background and clothes."),
-        ("Width x height", f"{width} x {height} px", "Of the bounding box."),
-        ("Perimeter", f"{row['perimeter_px']:,.0f} px", None),
-        ("Parts", f"{row['parts']}", "Pieces that do not touch."),
-        ("Confidence", f"{100 * row['confidence']:.1f} %", "Mean probability of the class."),
         (
-            "Boundary entropy",
+            share.of.capitalize(),
+            f"{100 * row[share.column]:.2f} %",
+            share.hint,
+        ),
+        ("Of the head", head, "Share of all but background and clothes."),
+        ("Width x height", f"{width} x {height} px", "Of the smallest upright box around it."),
+        ("Perimeter", f"{row['perimeter_px']:,.0f} px", "Length of its outline, holes included."),
+        ("Pieces", f"{row['parts']}", "How many pieces it has that do not touch."),
+        (
+            "Confidence",
+            f"{100 * row['confidence']:.1f} %",
+            "How sure the network is of its pixels, on average: the probability of the region.",
+        ),
+        (
+            "Doubt at the edge",
             "none" if math.isnan(unsure) else f"{unsure:.2f} bits",
-            "How unsure the network is along the edge: 0 is certain, 1 a toss between two classes.",
+            "How unsure the network is along the region's edge, its mean entropy there: 0 is "
+            "certain, 1 a toss between two regions.",
         ),
     ]
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(key="figures"):
         _metrics(values)
         with st.container(width="content", gap="xxsmall"):
             st.caption("Mean colour")
@@ -115,8 +127,12 @@ def figures(
 def heat_map(parsing: Parsing, class_id: int, entropy: NDArray[np.float32]) -> None:
     """Where the network is sure within a region: its confidence, or its entropy."""
     region = parsing.mask == class_id
-    if st.toggle("Show entropy instead of confidence", key="by_entropy"):
-        values, title, unit, top = region_detail.heat_map(entropy, region), "Entropy", "bits", 2.0
+    if st.toggle(
+        "Show doubt in place of confidence",
+        key="by_entropy",
+        help="Doubt is the entropy over all 19 regions, bits: 0 is certain, 1 a toss between two.",
+    ):
+        values, title, unit, top = region_detail.heat_map(entropy, region), "Doubt", "bits", 2.0
     else:
         values = 100 * region_detail.heat_map(parsing.confidence, region)
         title, unit, top = "Confidence", "%", 100.0
@@ -154,9 +170,9 @@ def pairs(table: pd.DataFrame) -> None:
     )
 
 
-def face_figures(figures: Proportions) -> None:
+def face_figures(figures: Proportions, present: Sequence[int]) -> None:
     """Symmetry and proportions; what cannot be measured says why."""
-    absent = "not measurable"
+    absent = _ABSENT
     ratio = "{:.2f}".format
     values = [
         (
@@ -182,6 +198,22 @@ def face_figures(figures: Proportions) -> None:
     ]
     with st.container(horizontal=True, gap="medium"):
         _metrics(values)
+    without = [label.lower() for label, value, _ in values if value == absent]
+    if without:
+        st.caption(f"Not measurable: {', '.join(without)}. {_why_absent(present)}")
+
+
+def _why_absent(present: Sequence[int]) -> str:
+    if not set(present) & set(FACE_CLASSES):
+        return "No face was found in this photo; mark it in Explore, under Edit."
+    eyes = [BY_NAME[name] for name in ("l_eye", "r_eye")]
+    missing = [eye.title.lower() for eye in eyes if eye.id not in present]
+    if missing:
+        seen = " and the ".join(missing)
+        return (
+            f"They need both eyes, and the {seen} is not seen: turned away, covered or too small."
+        )
+    return "They need both eyes apart from one another and the face around them."
 
 
 def _metrics(values: Sequence[tuple[str, str, str | None]]) -> None:

@@ -20,8 +20,15 @@ from bisenet.network import weights
 from bisenet.parser import BATCH, Parsing
 from bisenet.runtime.admission import QueueFull
 
+_SCORES = (
+    "How well it does on labelled faces that it has not learnt from: mIoU is the shared area of "
+    "label and truth over their joint area, the mean of all regions; F1 weighs missed and wrong "
+    "pixels alike. 1 is perfect."
+)
 _FRAMED = "shell_framed"
 _WANTED = "shell_wanted_page"
+# A search in fewer tiles is over before a line could be read.
+_SEARCH_SHOWN = 8
 
 uploads_in_memory.keep_in_memory()
 
@@ -73,7 +80,9 @@ def sidebar() -> None:
         st.selectbox("Weights", [entry.name for entry in entries], key="weights")
         entry = next(e for e in entries if e.name == current_weights())
         score = f"mIoU {entry.miou:.2f}, F1 {entry.mean_f1:.2f}" if entry.miou else "Not scored"
-        st.caption(f"{entry.backbone}, {entry.input_size} px. {score} on held-out faces.")
+        st.caption(
+            f"{entry.backbone}, {entry.input_size} px. {score} on held-out faces.", help=_SCORES
+        )
         st.caption(
             ":material/lock: Photos stay in this session's memory. Nothing is stored, logged or "
             "sent elsewhere."
@@ -141,6 +150,10 @@ def view_of(photo_id: str, weights_name: str) -> View:
             if total > BATCH:  # fewer are done at once
                 place.progress(done / total, f"Face {done} of {total}")
 
+        def searching(done: int, total: int) -> None:
+            if total > _SEARCH_SHOWN:
+                place.progress(done / total, f"Looking for faces: part {done} of {total}")
+
         script_runs.step_aside()
         with st.spinner(f"Parsing {name}…"):
             view = parse_queue.parse(
@@ -150,6 +163,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
                 boxes=request.boxes,
                 max_faces=request.max_faces,
                 progress=progress,
+                search_progress=searching,
                 on_position=partial(show_position, place),
                 session=session_mark(),
             )

@@ -22,7 +22,10 @@ def gallery_strip(gallery: Gallery) -> None:
     """Draw the strip; a hint while there are no photos."""
     photos = gallery.photos
     if not photos:
-        st.caption("This is a sample. Add your own photos above: they stay in memory only.")
+        st.caption(
+            "This is a sample. Add your own photos: they stay in memory only.",
+            help="JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF, to 50 MB and 64 megapixels each.",
+        )
         return
 
     # Streamlit keeps the callback after the strip is gone: it must not hold the photos.
@@ -32,6 +35,9 @@ def gallery_strip(gallery: Gallery) -> None:
         chosen = st.session_state[_KEY].show
         if chosen in ids:
             gallery.selected = chosen
+
+    def remove() -> None:
+        gallery.remove(st.session_state[_KEY].remove)
 
     _component(
         key=_KEY,
@@ -47,7 +53,15 @@ def gallery_strip(gallery: Gallery) -> None:
             "selected": gallery.selected,
         },
         on_show_change=show,
+        on_remove_change=remove,
     )
+
+
+def about(gallery: Gallery) -> None:
+    """How many photos are kept, and the buttons that let them go; nothing while there are none."""
+    photos = gallery.photos
+    if not photos:
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
             f"{len(photos)} of at most {gallery.max_photos} photos "

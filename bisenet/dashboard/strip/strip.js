@@ -2,7 +2,7 @@
 
 /** @param {{data: {photos: {id: string, name: string, src: string}[], selected: string|null}}} component */
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data, parentElement, setTriggerValue: tell } = component;
   let strip = parentElement.querySelector(".strip");
   if (!strip) {
     strip = document.createElement("div");
@@ -11,12 +11,14 @@ export default function (component) {
     strip.setAttribute("aria-label", "Photos of this session");
     parentElement.append(strip);
   }
-  strip.replaceChildren(...data.photos.map((photo) => thumbnail(photo, data.selected, setTriggerValue)));
+  strip.replaceChildren(...data.photos.map((photo) => thumbnail(photo, data.selected, tell)));
   strip.onkeydown = (event) => step(strip, event);
   strip.querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-function thumbnail({ id, name, src }, selected, setTriggerValue) {
+function thumbnail({ id, name, src }, selected, tell) {
+  const tile = document.createElement("div");
+  tile.className = "tile";
   const button = document.createElement("button");
   const chosen = id === selected;
   button.type = "button";
@@ -28,10 +30,20 @@ function thumbnail({ id, name, src }, selected, setTriggerValue) {
   const image = document.createElement("img");
   image.src = src;
   image.alt = "";
-  const caption = document.createElement("span");
-  caption.textContent = name;
-  button.append(image, caption);
-  button.onclick = () => chosen || setTriggerValue("show", id);
+  button.append(image);
+  button.onclick = () => chosen || tell("show", id);
+  tile.append(button, ...(chosen ? [removal(id, name, tell)] : []));
+  return tile;
+}
+
+function removal(id, name, tell) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "remove";
+  button.textContent = "\u00d7";
+  button.title = `Remove ${name}`;
+  button.setAttribute("aria-label", button.title);
+  button.onclick = () => tell("remove", id);
   return button;
 }
 
@@ -40,7 +52,7 @@ function step(strip, event) {
   const direction = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!direction) return;
   event.preventDefault();
-  const buttons = [...strip.querySelectorAll("button")];
+  const buttons = [...strip.querySelectorAll("[role=radio]")];
   const from = buttons.indexOf(event.target);
   buttons[(from + direction + buttons.length) % buttons.length]?.focus();
 }

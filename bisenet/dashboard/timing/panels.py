@@ -200,8 +200,8 @@ def _filtered(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _percentiles(times: Summary, warm_ups: int) -> None:
     with st.container(horizontal=True):
-        for label, value in (("p50", times.median), ("p95", times.p95), ("p99", times.p99)):
-            st.metric(label, f"{value:.0f} ms", border=True)
+        for label, value, hint in timing_charts.percentiles(times):
+            st.metric(label, f"{value:.0f} ms", border=True, help=hint)
         st.metric(
             "Parses",
             f"{times.count}",
@@ -258,7 +258,7 @@ def _measure(
     queue = process_queue()
     for number, count in enumerate(threads):
         progress(number / len(threads), f"opening {len(names)} engines")
-        entered, out = backends.open_contestants(names, weights, count)
+        entered, out = backends.open_backends(names, weights, count)
         refused |= {one.name: one for one in out}
 
         def step(share: float, what: str, number: int = number, count: int = count) -> None:
@@ -307,6 +307,7 @@ def _results(result: BenchmarkResult) -> None:
             table,
             hide_index=True,
             column_config={
+                "contestant": None,
                 "size": st.column_config.NumberColumn("size, px"),
                 **{
                     name: st.column_config.NumberColumn(

@@ -13,22 +13,25 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from bisenet.classes import CLASSES, GROUPS
+from bisenet.classes import CLASSES, GROUPS, NUM_CLASSES
 from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.viewer.assets import javascript, media_url, stylesheet
 from bisenet.dashboard.viewer.state import (
+    MAX_FACE,
     PARAMS,
     ViewState,
+    is_whole,
     read_box,
     read_face,
     read_message,
     read_view_state,
     to_message,
 )
+from bisenet.dashboard.viewer.tools import Tools
 from bisenet.geometry.boxes import Box
 from bisenet.images.decode import upright_size
 
-__all__ = ["ViewState", "current_view", "select_face", "select_region", "viewer"]
+__all__ = ["Tools", "ViewState", "current_view", "select_face", "select_region", "viewer"]
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ def viewer(
     controls: bool = True,
     on_box: Callable[[Box], None] | None = None,
     on_dismiss: Callable[[int], None] | None = None,
+    tools: Tools | None = None,
     of_photo: bool = False,
 ) -> ViewState:
     """Shows a photo with its regions; returns the view as the server knows it.
@@ -59,6 +63,7 @@ def viewer(
         on_box: offers to box a face by hand; called with the rectangle (x0, y0, x1, y1 in the
             shown photo's pixels) before the rerun that it causes.
         on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
+        tools: what the page adds to the toolbar; its callbacks are called likewise.
         of_photo: shares are of the whole photo, in place of what was looked at.
 
     Raises:
@@ -69,6 +74,7 @@ def viewer(
     width, height = pictures[0]["width"], pictures[0]["height"]
     view = current_view()
     memory = st.session_state[_MEMORY]
+    tools = tools or Tools()
     result = _component(
         key=key,
         data={
@@ -81,6 +87,10 @@ def viewer(
             "ofPhoto": of_photo,
             "marking": on_box is not None,
             "dismissing": on_dismiss is not None,
+            # As pairs: an object would put keys that look like numbers first.
+            "choices": list(tools.choices.items()),
+            "chosen": tools.chosen,
+            "downloads": tools.on_download is not None,
         },
         default={"view": to_message(view, memory["seq"])},
         # Streamlit returns a component's state only for names that have a callback.
@@ -89,6 +99,8 @@ def viewer(
             _called, key, "box", partial(read_box, width=width, height=height), on_box
         ),
         on_dismiss_change=partial(_called, key, "dismiss", read_face, on_dismiss),
+        on_compare_change=partial(_called, key, "compare", tools.read_choice, tools.on_compare),
+        on_download_change=partial(_called, key, "download", bool, _plain(tools.on_download)),
     )
     _remember(result.get("view"))
     return current_view()
@@ -116,14 +128,23 @@ def current_view() -> ViewState:
     return memory["view"]
 
 
-def select_region(class_id: int | None) -> None:
-    """Selects a region from Python, e.g. from a list, in every viewer; call before ``viewer``."""
-    _push(replace(current_view(), selected=class_id), {"selected": class_id})
+def select_region(class_id: object) -> None:
+    """Selects a region from Python, e.g. from a list, in every viewer; call before ``viewer``.
+
+    ``class_id`` is 0..18 or None. Anything else is passed over: a list gives its callback the label
+    of an option that is gone.
+    """
+    if class_id is None or is_whole(class_id, 0, NUM_CLASSES - 1):
+        _push(replace(current_view(), selected=class_id), {"selected": class_id})
 
 
-def select_face(face_id: int | None) -> None:
-    """Goes to a face from Python, or back for None, in every viewer; call before ``viewer``."""
-    _push(replace(current_view(), face=face_id), {"face": face_id})
+def select_face(face_id: object) -> None:
+    """Goes to a face from Python, or back for None, in every viewer; call before ``viewer``.
+
+    Anything but a face's number is passed over, as ``select_region`` does.
+    """
+    if face_id is None or is_whole(face_id, 1, MAX_FACE):
+        _push(replace(current_view(), face=face_id), {"face": face_id})
 
 
 def _push(view: ViewState, change: dict[str, int | None]) -> None:
@@ -164,6 +185,10 @@ def _remember(message: object) -> None:
     if isinstance(sequence, int) and sequence > memory["seq"]:
         memory["view"] = view
         memory["seq"] = sequence
+
+
+def _plain(callback: Callable[[], None] | None) -> Callable[[bool], None] | None:
+    return (lambda _: callback()) if callback else None
 
 
 def _called(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NUM_CLASSES
 from bisenet.geometry.boxes import Box
@@ -14,7 +14,7 @@ Mode = Literal["fill", "outline", "both"]
 
 MODES: tuple[Mode, ...] = ("fill", "outline", "both")
 PARAMS = ("hide", "show", "opacity", "mode", "select", "face")
-_MAX_FACE = 9999
+MAX_FACE = 9999
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_view_state(query_params: Mapping[str, str]) -> ViewState:
         hidden=hidden,
         opacity=default.opacity if opacity is None else opacity,
         mode=mode if mode in MODES else default.mode,
-        face=_whole_number(query_params.get("face", ""), 1, _MAX_FACE),
+        face=_whole_number(query_params.get("face", ""), 1, MAX_FACE),
     )
 
 
@@ -72,12 +72,12 @@ def read_message(message: object) -> ViewState | None:
     selected, hidden = message.get("selected"), message.get("hidden")
     opacity, mode, face = message.get("opacity"), message.get("mode"), message.get("face")
     fine = (
-        (selected is None or _is_int(selected, 0, NUM_CLASSES - 1))
+        (selected is None or is_whole(selected, 0, NUM_CLASSES - 1))
         and isinstance(hidden, list)
-        and all(_is_int(i, 0, NUM_CLASSES - 1) for i in hidden)
-        and _is_int(opacity, 0, 100)
+        and all(is_whole(i, 0, NUM_CLASSES - 1) for i in hidden)
+        and is_whole(opacity, 0, 100)
         and mode in MODES
-        and (face is None or _is_int(face, 1, _MAX_FACE))
+        and (face is None or is_whole(face, 1, MAX_FACE))
     )
     if not fine:
         return None
@@ -100,7 +100,7 @@ def read_box(message: object, width: int, height: int) -> Box | None:
 def read_face(message: object) -> int | None:
     """The face's number in a message."""
     face = message.get("face") if isinstance(message, Mapping) else None
-    return cast("int", face) if _is_int(face, 1, _MAX_FACE) else None
+    return face if is_whole(face, 1, MAX_FACE) else None
 
 
 def to_message(view: ViewState, sequence: int) -> dict[str, Any]:
@@ -108,7 +108,8 @@ def to_message(view: ViewState, sequence: int) -> dict[str, Any]:
     return {**asdict(view), "hidden": list(view.hidden), "seq": sequence}
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
+def is_whole(value: object, low: int, high: int) -> TypeGuard[int]:
+    """Whether a value is a whole number in this range, ends included."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 import plotly.graph_objects as go
 
-from bisenet.classes import CLASSES
+from bisenet.classes import BACKGROUND, CLASSES
 from bisenet.dashboard.widgets.share_choice import OF_LOOKED_AT, Share
 
 CONFIG = {"displayModeBar": False, "responsive": True}
@@ -19,9 +19,19 @@ _BAR_PX = 26
 _FRAME_PX = 94
 
 
-def area_chart(regions: pd.DataFrame, share: Share = OF_LOOKED_AT) -> go.Figure:
-    """Share of the area by region, largest on top, in the class colours."""
+def area_chart(
+    regions: pd.DataFrame, share: Share = OF_LOOKED_AT, background: bool = True
+) -> go.Figure:
+    """Share of the area by region, largest on top, in the class colours.
+
+    Args:
+        regions: as ``measure_regions`` gives it.
+        share: what the shares are of.
+        background: shows its bar too, which in most photos dwarfs all others.
+    """
     rows = regions.sort_values("area_px")
+    if not background:
+        rows = rows[rows["class_id"] != BACKGROUND]
     percent = 100 * rows[share.column]
     figure = bars(
         percent,

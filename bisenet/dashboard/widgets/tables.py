@@ -55,22 +55,24 @@ def region_table(regions: pd.DataFrame, share: Share = OF_LOOKED_AT) -> None:
         column_config={
             **region_column_config(),
             share.title: st.column_config.NumberColumn(
-                f"{share.title}, %", format="%.2f", help=f"Share {share.of}."
+                share.heading, format="%.2f", help=share.hint
             ),
             "Cut off": st.column_config.CheckboxColumn(
                 help="Goes on beyond what was looked at: area and shares are too small."
             ),
             "Head": st.column_config.NumberColumn(
-                "Head, %", format="%.2f", help="Share of all but background and clothes."
+                "% of head", format="%.2f", help="Share of all but background and clothes."
             ),
             "Confidence": st.column_config.ProgressColumn(
                 "Confidence, %",
                 format="%.1f",
                 min_value=0,
                 max_value=100,
-                help="Mean probability of the winning class.",
+                help="How sure the network is, on average: the probability of the region.",
             ),
-            "Parts": st.column_config.NumberColumn(help="Pieces that do not touch."),
+            "Parts": st.column_config.NumberColumn(
+                "Pieces", help="How many pieces it has that do not touch."
+            ),
             "Mean colour": st.column_config.ImageColumn("Mean colour", width="small"),
             **pixels,
         },

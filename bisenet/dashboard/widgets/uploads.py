@@ -18,25 +18,41 @@ _ARRIVED = "uploads_arrived"
 _PROBLEMS = "uploads_problems"
 
 
-def draw() -> None:
-    """Draw the upload box and the camera, and say what went wrong with the last files."""
+def draw() -> DeltaGenerator:
+    """Draw the upload tile and the camera, and say what went wrong with the last files.
+
+    Returns:
+        The place beside them for the strip, to be filled once the photos have arrived.
+    """
     key = upload_store.box_key("upload")
-    upload, camera = st.columns([4, 1], vertical_alignment="bottom", gap="medium")
-    upload.file_uploader(
-        "Add photos of faces",
-        type=list(EXTENSIONS),
-        accept_multiple_files=True,
-        max_upload_size=MAX_BYTES // 2**20,
-        key=key,
-        on_change=_take_uploads,
-        args=(key,),
-    )
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="photos", wrap=False
+    ):
+        with st.container(key="add-photos", width="content"):
+            st.file_uploader(
+                "Add photos of faces",
+                type=list(EXTENSIONS),
+                accept_multiple_files=True,
+                max_upload_size=MAX_BYTES // 2**20,
+                key=key,
+                on_change=_take_uploads,
+                args=(key,),
+                label_visibility="collapsed",
+            )
+        camera = st.toggle(":material/photo_camera: Camera", key="camera_on")
+        strip = st.container(key="strip-place")
     place = st.empty()
-    if camera.toggle("Use the camera", key="camera_on"):
-        st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
+    if camera:
+        st.camera_input(
+            "Look at the camera",
+            key="camera",
+            on_change=_take_snapshot,
+            label_visibility="collapsed",
+        )
     _add_arrived(place)
     for problem in st.session_state.get(_PROBLEMS, ()):
         st.error(problem, icon=":material/broken_image:")
+    return strip
 
 
 def clear() -> None:

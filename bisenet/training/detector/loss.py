@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bisenet.detection.detector import BASE_SIDE, STRIDE
-from bisenet.training.detector.scenes import Target
+from bisenet.training.detector.targets import Target
 
 # The heat's spread in shares of the crop's side, and at least in cells.
 SPREAD, LEAST_SPREAD = 0.055, 0.75

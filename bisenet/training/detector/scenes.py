@@ -9,7 +9,7 @@ them, and things are pasted that are no faces.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from bisenet.data.backgrounds import (
 )
 from bisenet.data.types import Image, Pair
 from bisenet.geometry.crops import PADDING
+from bisenet.training.detector.photos import FacePhoto, view
 from bisenet.training.detector.pieces import (
     LEVELS,
     clutter,
@@ -37,6 +38,7 @@ from bisenet.training.detector.pieces import (
     scramble,
     wipe,
 )
+from bisenet.training.detector.targets import Target
 
 # Pictures without people, for backgrounds. Coffee, grass and rocket are left for the tests.
 _PICTURES = (
@@ -51,22 +53,8 @@ _PICTURES = (
 SMALLEST, SMALLEST_DRAWN = 20.0, 70.0
 # How much of a face's middle must show for it to count as a face.
 VISIBLE = 0.6
-
-
-@dataclass(frozen=True)
-class Target:
-    """A face in a scene: its aligned crop, framed as by ``bisenet.postprocess.landmarks``.
-
-    Attributes:
-        centre, side: pixels of the scene.
-        roll: degrees, clockwise as seen.
-        counts: False for one so small or so covered that it is neither right nor wrong.
-    """
-
-    centre: tuple[float, float]
-    side: float
-    roll: float
-    counts: bool = True
+# How many of the scenes show a photo as it is, where there are such photos.
+PHOTO_SHARE = 0.45
 
 
 class SceneMaker:
@@ -76,9 +64,17 @@ class SceneMaker:
         pairs: photos ``(S, S, 3)`` that are aligned crops, with masks ``(S, S)``.
         seed: of the backgrounds.
         backgrounds: how many are made ahead.
+        photos: folders of whole photos with their faces; each folder is shown equally often.
     """
 
-    def __init__(self, pairs: Sequence[Pair], seed: int = 0, backgrounds: int = 500):
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        seed: int = 0,
+        backgrounds: int = 500,
+        photos: Sequence[Sequence[FacePhoto]] = (),
+    ):
+        self._photos = photos
         self._faces = [levels(image, mask) for image, mask in pairs]
         self._shapes = outlines()
         rng = np.random.default_rng((seed, 7))
@@ -91,6 +87,8 @@ class SceneMaker:
         canvas = self._backdrop(rng, size)
         owner = np.zeros((size, size), np.uint8)
         targets: list[Target] = []
+        if self._photos and rng.random() < PHOTO_SHARE:
+            return self._photo(rng, canvas)
         if kind == 0:
             self._scatter(rng, canvas, owner, targets)
         elif kind == 1:
@@ -117,6 +115,18 @@ class SceneMaker:
                 canvas[:, size - edge :] = PADDING
                 kept = [t for t in kept if t.centre[0] < size - edge]
         return canvas, [t for t in kept if 0 <= t.centre[0] < size and 0 <= t.centre[1] < size]
+
+    def _photo(self, rng: np.random.Generator, canvas: Image) -> tuple[Image, list[Target]]:
+        """A photo as it is; part of a face may be covered, as by a hand or a mask."""
+        folder = self._photos[int(rng.integers(len(self._photos)))]
+        photo = folder[int(rng.integers(len(folder)))]
+        canvas, targets = view(rng, photo, canvas, _roll(rng))
+        if rng.random() < 0.15:
+            _cover(rng, canvas, np.zeros(canvas.shape[:2], np.uint8), targets)
+        if rng.random() < 0.6:
+            canvas = photometric.light(rng, canvas)
+        large = [replace(t, counts=t.counts and t.side >= SMALLEST) for t in targets]
+        return canvas, large
 
     def _scatter(
         self, rng: np.random.Generator, canvas: Image, owner: Image, targets: list[Target]

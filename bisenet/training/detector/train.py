@@ -13,14 +13,26 @@ import torch
 from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
-from bisenet.data.faces import find_faces, read_face
-from bisenet.detection.detector import CARD, MEAN, STD, Detector, Proposal
-from bisenet.network.detector import DetectorNet, folded
+from bisenet.data.faces import find_faces, read_face, read_hashes
+from bisenet.detection.detector import (
+    CARD,
+    MEAN,
+    STD,
+    Detector,
+    Proposal,
+    read_weights,
+    shipped_detector,
+)
+from bisenet.detection.finder import Finder
+from bisenet.engines import open_engine
+from bisenet.network.detector import DetectorNet, folded, from_folded
 from bisenet.network.weights import file_hash
 from bisenet.runtime.atomic import write_atomically, write_json
 from bisenet.training.checkpoint import save_checkpoint
 from bisenet.training.detector.loss import encode, loss
-from bisenet.training.detector.scenes import SceneMaker, Target
+from bisenet.training.detector.photos import FacePhoto, face_photos
+from bisenet.training.detector.scenes import SceneMaker
+from bisenet.training.detector.targets import Target
 from bisenet.training.ema import average_of
 from bisenet.training.loop import optimizer_of
 
@@ -38,6 +50,10 @@ class DetectorConfig:
         peak: highest learning rate.
         backgrounds: how many are made ahead.
         licence: of the faces, for the weights' card.
+        photos: folders of whole photos to learn from besides, with masks or without.
+        photos_limit: most photos of a folder.
+        held_out: lists of the photos' SHA-256 that stay out of training.
+        start: card of weights to go on from, in place of a random start.
     """
 
     data: Path
@@ -52,6 +68,10 @@ class DetectorConfig:
     licence: str = "CelebAMask-HQ: non-commercial research and education"
     bf16: bool = True
     save_every: int = 100
+    photos: tuple[Path, ...] = ()
+    photos_limit: int = 500
+    held_out: tuple[Path, ...] = ()
+    start: Path | None = None
 
 
 class DetectorTrainer:
@@ -68,9 +88,12 @@ class DetectorTrainer:
         root = inner if inner.is_dir() else config.data
         pairs = [read_face(file) for file in find_faces(root, config.labels)]
         self.faces = len(pairs)
-        self.maker = SceneMaker(pairs, config.seed, config.backgrounds)
+        photos = _photos(config)
+        self.photos = sum(map(len, photos))
+        self.maker = SceneMaker(pairs, config.seed, config.backgrounds, photos)
+        net = DetectorNet() if config.start is None else from_folded(read_weights(config.start))
         # The layout that its convolutions run in.
-        self.net = DetectorNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = average_of(self.net, 0.998)
         self.optimiser = optimizer_of(self.net, config.peak, weight_decay=0.02)
         self.step = 0
@@ -141,8 +164,9 @@ class DetectorTrainer:
         card = {
             "file": weights.name,
             "sha256": file_hash(weights),
-            "made": f"{self.faces} faces, {self.step} steps of {self.config.batch} scenes of "
-            f"{self.config.size} pixels",
+            "made": f"{self.faces} faces{f' and {self.photos} photos' if self.photos else ''}, "
+            f"{self.step} steps of {self.config.batch} scenes of {self.config.size} pixels"
+            + (" from earlier weights" if self.config.start else ""),
             "licence": self.config.licence,
         }
         write_json(self.config.out / CARD, card)
@@ -155,6 +179,19 @@ class DetectorTrainer:
         done = self.step / self.config.steps
         warm = min(1.0, (self.step + 1) / 150)
         return float(self.config.peak * warm * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-5)
+
+
+def _photos(config: DetectorConfig) -> list[list[FacePhoto]]:
+    """The whole photos, a list a folder; those whose faces are not sure are left out."""
+    if not config.photos:
+        return []
+    held_out = frozenset[str]().union(*(read_hashes(path) for path in config.held_out))
+    finder = Finder(open_engine("auto", "default").infer_pixels)
+    detector = shipped_detector()
+    return [
+        list(face_photos(root, finder, detector, held_out, config.labels, config.photos_limit))
+        for root in config.photos
+    ]
 
 
 @dataclass(frozen=True)

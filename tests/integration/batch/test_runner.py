@@ -162,7 +162,7 @@ def test_masks_are_kept_up_to_a_limit(parse: Parse, portrait: Image.Image) -> No
     batch = batch_of(parse, jpeg(portrait, 100), jpeg(portrait, 80), max_mask_bytes=10)
     run(batch)
     state = batch.snapshot()
-    assert state.masks_left_out == 2
+    assert state.masks_dropped == 2
     assert {photo.mask_png for photo in state.items} == {b""}
 
 

@@ -46,6 +46,8 @@ def test_every_size_and_batch_has_its_cell_and_ratio() -> None:
     assert shares[-1] == 1
     row = table.cells[0].as_row()
     assert {"median_ms", "p95_ms", "images_per_s", "threads", "runs"} <= set(row)
+    for named in (row, table.ratios[0].as_row()):
+        assert named["contestant"] == named["backend"], "the old name, for one release"
     json.dumps(row)
 
 
@@ -69,7 +71,7 @@ def test_a_slow_backend_runs_less_often_but_often_enough() -> None:
 
 
 def test_the_published_way_labels_as_the_engine_does() -> None:
-    entered, refused = backends.open_contestants([backends.PUBLISHED, "openvino"], threads=1)
+    entered, refused = backends.open_backends([backends.PUBLISHED, "openvino"], threads=1)
     assert not refused
     batch = np.random.default_rng(0).standard_normal((1, 3, 64, 64), dtype=np.float32)
     published, ours = (one.run(batch) for one in entered)
@@ -80,7 +82,7 @@ def test_the_published_way_labels_as_the_engine_does() -> None:
 def test_onnx_runtime_agrees_where_it_is_installed() -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
-    entered, _ = backends.open_contestants([backends.ONNX_RUNTIME, "openvino"], threads=1)
+    entered, _ = backends.open_backends([backends.ONNX_RUNTIME, "openvino"], threads=1)
     batch = np.random.default_rng(0).standard_normal((2, 3, 96, 96), dtype=np.float32)
     (theirs,), ours = (one.run(batch) for one in entered)
     assert np.abs(theirs - ours).max() < 1e-3
@@ -88,11 +90,11 @@ def test_onnx_runtime_agrees_where_it_is_installed() -> None:
 
 def test_who_cannot_take_part_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_installed", lambda *packages: False)
-    entered, refused = backends.open_contestants(["onnxruntime", "published"])
+    entered, refused = backends.open_backends(["onnxruntime", "published"])
     assert not entered
     assert [one.name for one in refused] == ["onnxruntime", "published"]
     with pytest.raises(ValueError, match="no engine 'abacus'"):
-        backends.open_contestants(["abacus"])
+        backends.open_backends(["abacus"])
 
 
 def test_a_photos_way(parser: FaceParser) -> None:
@@ -152,9 +154,16 @@ def test_the_command_prints_json(
         main.main(["benchmark", "--sizes", "big"])
 
 
+def test_the_network_alone_is_measured_and_reported_under_both_names() -> None:
+    found = report.benchmark(["openvino"], [32], [1], EFFORT, network_only=True)
+    assert found["contestants"] == found["backends"]
+    assert list(found["backends"]) == ["openvino"]
+    assert "openvino: main head" in report.as_text(json.loads(json.dumps(found)))
+
+
 def test_the_text_has_every_part() -> None:
     info = EngineInfo("openvino", "int8", "cpu", 2, "Because.")
-    row = {"contestant": "openvino", "threads": 2, "size": 512, "batch": 1, "runs": 9}
+    row = {"backend": "openvino", "threads": 2, "size": 512, "batch": 1, "runs": 9}
     start = {"asked": "auto", "cache": "empty", "import_s": 1.0, "open_s": 1.0}
     text = report.as_text(
         {
@@ -162,12 +171,12 @@ def test_the_text_has_every_part() -> None:
             "weights": "w",
             "engine": str(info),
             "why": info.reason,
-            "contestants": {"openvino": "main head"},
+            "backends": {"openvino": "main head"},
             "refused": {"onnxruntime": "It is not installed."},
             "table": [row | {"median_ms": 10.0, "p95_ms": 12.0, "images_per_s": 100.0}],
             "ratios": [
                 {
-                    "contestant": "openvino",
+                    "backend": "openvino",
                     "reference": "published",
                     "size": 512,
                     "batch": 1,
@@ -186,7 +195,7 @@ def test_the_text_has_every_part() -> None:
                 }
             ],
             "folder_images_per_s": 50.0,
-            "crowd": {
+            "concurrency": {
                 "people": 16,
                 "failures": 0,
                 "mixed_up": 0,

@@ -119,7 +119,7 @@ def test_nothing_is_likely_where_nothing_is(detector: Detector) -> None:
 
 def test_torch_and_openvino_say_the_same(detector: Detector) -> None:
     card = weights.weights_dir() / CARD
-    state = detector_module._read(card)
+    state = detector_module.read_weights(card)
     picture = np.asarray(samples.astronaut().resize((384, 288)))[None].copy()
     served = detector_module._on_openvino(state)(picture)
     reference = detector_module._on_torch(state)(picture)

@@ -98,3 +98,27 @@ def test_a_crowd_of_forty_is_found(parser: FaceParser) -> None:
     assert "40 faces were found; the 30 largest were parsed" in parsing.notices[0]
     assert done[-1] == (30, 30)
     assert [step[0] for step in done] == sorted(step[0] for step in done)
+
+
+def _with_something_before_it(what: str) -> NDArray[np.uint8]:
+    """The astronaut at 1024 pixels, part of her face painted over."""
+    large = samples.astronaut().resize((1024, 1024), Image.Resampling.BICUBIC)
+    photo = np.array(large)
+    if what == "sunglasses":
+        for lens in ((407, 196), (492, 200)):
+            cv2.ellipse(photo, lens, (38, 26), 0, 0, 360, (12, 12, 14), -1, cv2.LINE_AA)
+        cv2.line(photo, (430, 190), (470, 192), (12, 12, 14), 8, cv2.LINE_AA)
+    elif what == "mask":
+        outline = [(370, 232), (450, 215), (530, 236), (515, 300), (450, 335), (385, 298)]
+        cv2.fillPoly(photo, [np.array(outline)], (188, 214, 226), cv2.LINE_AA)
+    else:
+        cv2.ellipse(photo, (450, 300), (75, 48), 0, 0, 360, (205, 160, 140), -1, cv2.LINE_AA)
+    return photo
+
+
+@pytest.mark.parametrize("what", ["sunglasses", "mask", "hand"])
+def test_a_face_behind_something_is_found_and_framed(parser: FaceParser, what: str) -> None:
+    (face,) = parser.parse(_with_something_before_it(what)).faces
+    assert face.crop.centre == pytest.approx((451, 216), abs=22)
+    assert abs(face.roll - 3) < 8
+    assert face.crop.side == pytest.approx(431, rel=0.15)

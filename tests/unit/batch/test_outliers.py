@@ -64,6 +64,13 @@ def test_too_few_faces_or_no_spread_have_no_outliers() -> None:
     assert nothing.empty
 
 
+def test_what_few_faces_have_makes_nobody_an_outlier() -> None:
+    hats = [*np.arange(MIN_FACES, dtype=float), 100.0]
+    wide = pd.DataFrame({HAIR: np.arange(30.0), HAT: hats + [np.nan] * (30 - len(hats))})
+    assert not outliers(wide)["outlying"].any()
+    assert outliers(wide.iloc[: len(hats)])["outlying"].sum() == 1
+
+
 def test_the_region_that_stands_out_most_comes_first() -> None:
     base = np.arange(12.0)
     wide = pd.DataFrame({HAIR: [*base, 40], NOSE: [*base, -90], HAT: [*base, 6]})

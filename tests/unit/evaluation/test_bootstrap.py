@@ -53,6 +53,14 @@ def test_a_truly_worse_one_has_0_outside() -> None:
     assert verdict(found["iou"], "IoU").startswith("Beyond chance, B is worse at background, skin")
 
 
+def test_a_class_counts_the_photos_whose_truth_shows_it() -> None:
+    truths = np.zeros((5, 8, 8), np.uint8)
+    truths[:2, 0] = 3
+    found = np.full_like(truths, 3)
+    scores = [scored(t, f) for t, f in zip(truths, found, strict=True)]
+    assert compare(scores, scores)["iou"].photos[[0, 3]].tolist() == [5, 2]
+
+
 def test_scores_are_those_of_the_pooled_counts() -> None:
     a, b = noisy(0, 0.2), noisy(1, 0.3)
     found = compare(a, b)

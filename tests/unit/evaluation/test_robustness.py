@@ -28,6 +28,14 @@ def test_turning_and_scaling_keep_photo_and_mask_together() -> None:
         assert ((turned[..., 0] > 127) == (labels == 1)).mean() > 0.995
 
 
+def test_a_shrunk_photo_is_averaged_not_sampled() -> None:
+    image = np.zeros((128, 128, 3), np.uint8)
+    image[:, ::2] = 255  # stripes of a pixel: from afar, grey
+    small, _ = robustness.turned_and_scaled(0, 0.35)(image, np.ones((128, 128), np.uint8))
+    assert np.ptp(small[50:78, 50:78]) < 100
+    assert small[50:78, 50:78].mean() == pytest.approx(127.5, abs=3)
+
+
 def test_the_covered_third_is_not_scored() -> None:
     image, mask = face(1)
     covered, labels = robustness.occluded_third(image, mask)

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -85,6 +85,7 @@ def test_sizes_are_refused_just_where_the_limits_are(width: int, height: int) ->
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 4000), st.just(3))))
+@example(np.zeros((1, 4000, 3), np.uint8))
 @settings(max_examples=20, deadline=None)
 def test_a_shown_picture_is_never_too_wide_nor_without_pixels(pixels: NDArray[np.uint8]) -> None:
     for picture in (pixels, pixels.transpose(1, 0, 2).copy()):

@@ -99,6 +99,14 @@ class TestShares:
         shares.give_back("0")
         assert shares.take("other")
 
+    def test_who_holds_places_is_kept_none_and_gets_no_more_than_a_share_by_waiting(self) -> None:
+        clock = Clock()
+        shares = Shares(4, clock)
+        assert take_all(shares, "greedy") == 2
+        assert not shares.promise("greedy", 10)
+        clock.now += 10
+        assert not shares.take("greedy")
+
     def test_a_place_is_kept_for_some_seconds_only(self) -> None:
         clock = Clock()
         shares = Shares(1, clock)

@@ -13,11 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bisenet.runtime.memory import give_back, resident_bytes
 from bisenet.serving.headroom import SHARE, Headroom
+from tests.waiting import PATIENCE_SECONDS
 
 MB = 2**20
 
 
-async def ask(app: ASGIApp, size: int | None, method: str = "POST") -> tuple[int, dict[str, str]]:
+async def ask(
+    app: ASGIApp, size: int | None, method: str = "POST", client: str = "192.0.2.1"
+) -> tuple[int, dict[str, str]]:
     """Status and headers of the answer to a request whose body would have ``size`` bytes."""
     sent: list[Message] = []
 
@@ -29,7 +32,7 @@ async def ask(app: ASGIApp, size: int | None, method: str = "POST") -> tuple[int
 
     headers = [] if size is None else [(b"content-length", str(size).encode())]
     scope = {"type": "http", "method": method, "path": "/", "headers": headers}
-    await app({**scope, "state": {"id": "mark"}}, receive, send)
+    await app({**scope, "client": (client, 1), "state": {"id": "mark"}}, receive, send)
     if sent[0]["status"] == 503:
         body = json.loads(sent[1]["body"])
         assert body["id"] == "mark"
@@ -39,7 +42,7 @@ async def ask(app: ASGIApp, size: int | None, method: str = "POST") -> tuple[int
 
 def run(steps: Callable[[], Awaitable[None]]) -> None:
     async def all_of_it() -> None:
-        await steps()
+        await asyncio.wait_for(steps(), PATIENCE_SECONDS)
 
     # In a thread of its own: the browser tests leave this one with a running event loop.
     with ThreadPoolExecutor(1) as thread:
@@ -92,6 +95,27 @@ def test_what_is_still_arriving_counts() -> None:
         go_on.set()
         assert (await first)[0] == 200
         assert (await ask(app, 300 * MB))[0] == 200
+
+    run(steps)
+
+
+def test_what_a_client_has_on_its_way_counts_twice_against_its_next_body_only() -> None:
+    async def steps() -> None:
+        go_on, came = asyncio.Event(), asyncio.Semaphore(0)
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            came.release()
+            await go_on.wait()
+            await PlainTextResponse("taken")(scope, receive, send)
+
+        app = with_room_for(500 * MB, slow)
+        first = asyncio.create_task(ask(app, 200 * MB))
+        await came.acquire()
+        assert (await ask(app, 200 * MB))[0] == 503
+        other = asyncio.create_task(ask(app, 200 * MB, client="192.0.2.2"))
+        await came.acquire()
+        go_on.set()
+        assert [(await first)[0], (await other)[0]] == [200, 200]
 
     run(steps)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,17 +37,19 @@ class TestLifecycle:
             assert not state.idle
         assert state.idle
 
-    def test_a_parse_without_progress_is_noticed(self) -> None:
+    def test_a_parse_without_progress_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [100.0]
+        monkeypatch.setattr(admission, "time", SimpleNamespace(monotonic=lambda: now[0]))
         own = admission.ParseQueue(max_running=2)
-        state = lifecycle.Lifecycle(own, stall_seconds=0.2, stall_seconds_draining=0.05)
+        state = lifecycle.Lifecycle(own, stall_seconds=60, stall_seconds_draining=10)
         state.loaded()
         with own.admit() as moved, own.admit():
             assert (state.stalled, state.stuck, state.problem) == (False, False, "")
             for _ in range(6):  # one works on, the other stands still
-                time.sleep(0.05)
+                now[0] += 10
                 moved()
             assert (state.stalled, state.stuck, state.problem) == (True, False, "stalled")
-            time.sleep(0.1)
+            now[0] += 15
             assert not state.stuck
             state.drain()
             assert state.stuck, "told to go, it waits less long"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bisenet.data.partial_labels import NOT_HAIR
 from bisenet.network.bisenet import BiSeNet
 from bisenet.training.losses import (
     at_stride,
@@ -36,6 +37,13 @@ def test_cross_entropy_and_dice_by_hand() -> None:
     first = (2 * 0.75 + 1) / (1.25 + 1 + 1)
     second = (2 * 0.5 + 1) / (0.75 + 1 + 1)
     assert dice.item() == pytest.approx(1 - (first + second) / 2)
+
+
+def test_a_pixel_that_leaves_classes_open_weighs_1_whatever_they_weigh() -> None:
+    logits = torch.zeros(1, 19, 1, 1)  # every class is as likely as any other
+    target = torch.tensor([[[NOT_HAIR]]], dtype=torch.uint8)
+    cross_entropy, _ = cross_entropy_and_dice(logits, target, torch.full((19,), 5.0), 1.0)
+    assert cross_entropy.item() == pytest.approx(math.log(19 / 18), rel=1e-4)
 
 
 def test_ignored_pixels_weigh_nothing() -> None:

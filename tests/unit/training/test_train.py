@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import dataclasses
 import json
@@ -97,6 +98,29 @@ def test_a_time_bound_run_ends(data: Path, tmp_path: Path) -> None:
     trainer = Trainer(dataclasses.replace(config(data, tmp_path), minutes=1e-4, phases="32:1"))
     trainer.run()
     assert trainer.epoch == 1
+
+
+def test_replicas_share_the_mean_of_their_batch_statistics() -> None:
+    threads = torch.get_num_threads()
+    torch.manual_seed(0)
+    images, masks = torch.randn(4, 3, 64, 64), torch.zeros(4, 64, 64)
+
+    def loss_of(model: BiSeNet, x: Tensor, _mask: Tensor) -> Tensor:
+        return model.forward_heads(x)[0].square().mean()
+
+    model = BiSeNet()
+    both, parts = Replicas(model, 2), [copy.deepcopy(model) for _ in range(2)]
+    try:
+        both.train()
+        both.backward(images, masks, loss_of)
+        for part, half in zip(parts, images.chunk(2), strict=True):
+            part.train().forward_heads(half)
+    finally:
+        torch.set_num_threads(threads)
+    name = "context_path.backbone.bn1.running_mean"
+    wanted = torch.stack([part.state_dict()[name] for part in parts]).mean(0)
+    for found in both.models:
+        torch.testing.assert_close(found.state_dict()[name], wanted)
 
 
 def test_replicas_give_the_gradient_of_the_whole_batch() -> None:

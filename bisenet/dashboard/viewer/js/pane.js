@@ -269,7 +269,7 @@ export class Pane {
     const { ofPhoto } = this.viewer.data;
     const share = shareOf(this.picture.stats, [id], ofPhoto);
     const facts = [`${percent(share)} ${ofWhat(this.picture.stats, ofPhoto)}`];
-    if (confidence) facts.push(`${Math.round(here * 100)}\u202f% sure here`);
+    if (confidence) facts.push(`${Math.round(here * 100)}\u202f% confidence`);
     if (this.viewer.store.isHidden(id)) facts.push("hidden");
     const swatch = h("i.dot");
     swatch.style.background = info.color;

@@ -60,10 +60,34 @@ export function formatQuery(search, view, classes, defaults, touched) {
   }
   if (view.opacity !== defaults.opacity) own.push(`opacity=${view.opacity}`);
   if (view.mode !== defaults.mode) own.push(`mode=${view.mode}`);
-  if (view.selected !== null) own.push(`select=${names.get(view.selected)}`);
+  if (names.has(view.selected)) own.push(`select=${names.get(view.selected)}`);
   if (view.face !== null) own.push(`face=${view.face}`);
-  const query = [...others, ...own].join("&");
+  const query = [...others, ...own.map(spelled)].join("&");
   return query ? `?${query}` : "";
+}
+
+/** A parameter as the browser spells it in an address: another spelling would never equal what is read. */
+function spelled(parameter) {
+  const [key, ...value] = parameter.split("=");
+  const text = encodeURIComponent(value.join("=")).replaceAll("%2C", ",").replaceAll("'", "%27");
+  return `${key}=${text}`;
+}
+
+/**
+ * What of a change a view can hold: a widget may send the label of an option that is gone.
+ * @param {Partial<View>} change @param {ClassInfo[]} classes @returns {Partial<View>}
+ */
+export function valid(change, classes) {
+  const known = new Set(classes.map((c) => c.id));
+  const whole = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
+  const fits = {
+    hidden: (ids) => Array.isArray(ids) && ids.every((id) => known.has(id)),
+    opacity: (value) => whole(value, 0, 100),
+    mode: (value) => MODES.includes(value),
+    selected: (id) => id === null || known.has(id),
+    face: (id) => id === null || whole(id, 1, 9999),
+  };
+  return Object.fromEntries(Object.entries(change).filter(([key, value]) => fits[key]?.(value)));
 }
 
 function decodeKey(text) {
@@ -85,6 +109,7 @@ export class ViewStore {
     this.appliedPush = null;
     this.sent = null; // the choice that the server knows
     this.listeners = new Set();
+    this.writing = false;
   }
 
   /** Takes the first view from the URL, else from this tab's last one, else the defaults. */
@@ -106,6 +131,7 @@ export class ViewStore {
 
   /** @param {Partial<View>} change */
   set(change) {
+    change = valid(change, this.classes);
     this.view = { ...this.view, ...change };
     this.touched = true;
     this.sequence = Math.max(Date.now(), this.sequence + 1);
@@ -141,7 +167,9 @@ export class ViewStore {
     const { pathname, search, hash } = window.location;
     const query = formatQuery(search, this.view, this.classes, this.defaults, this.touched);
     if (query !== search) {
+      this.writing = true;
       window.history.replaceState(window.history.state, "", pathname + query + hash);
+      this.writing = false;
     }
     try {
       const kept = { ...this.view, selected: null, face: null };
@@ -163,7 +191,9 @@ export class ViewStore {
   /** Streamlit replaces the whole query when Python sets one parameter; put ours back. */
   watchNavigation() {
     window.navigation?.addEventListener?.("currententrychange", () => {
-      if (this.listeners.size) queueMicrotask(() => this.save());
+      // Our own writing is no news. An address that never reads as it was written would be written
+      // without end.
+      if (this.listeners.size && !this.writing) queueMicrotask(() => this.save());
     });
   }
 }

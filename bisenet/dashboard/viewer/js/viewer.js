@@ -50,6 +50,7 @@ export class Viewer {
     const sharesChange = this.stats?.length && this.data.ofPhoto !== data.ofPhoto;
     this.data = data;
     this.busyUntil = 0;
+    this.toolbar.configure();
     this.root.classList.toggle("bare", !data.controls);
     const key = data.pictures.map(pictureKey).join(" ");
     if (key !== this.shown) this.open(key);
@@ -88,6 +89,8 @@ export class Viewer {
       this.panes.push({ pane, abort });
     }
     this.root.classList.toggle("comparing", pictures.length > 1);
+    const { width, height } = pictures[0];
+    this.root.style.setProperty("--ratio", (width / height).toFixed(5));
     this.hover = null;
     this.marker.stop();
     // Other labels of the same photo, after a face was marked, leave the view where it is.
@@ -209,6 +212,13 @@ export class Viewer {
       this.zoom.move(this.cameFrom.x, this.cameFrom.y, this.cameFrom.factor);
       this.cameFrom = null;
     }
+  }
+
+  /** Tells the server what a tool of the toolbar is to do; the view rides along. */
+  use(name, what = {}) {
+    clearTimeout(this.timer);
+    store.sent = store.choice();
+    this.setTriggerValue(name, { ...what, view: { ...store.view, seq: store.sequence } });
   }
 
   /** @param {number[]} box in photo pixels */

@@ -50,7 +50,7 @@ def test_confusions_are_normalised_by_the_truth_with_pixels_on_hover(
 
 def test_reliability_shows_only_bins_that_hold_pixels() -> None:
     counts = calibration_counts(np.array([0.3, 0.95], np.float32), np.array([False, True]))
-    table = reliability_table(counts).assign(contestant="A")
+    table = reliability_table(counts).assign(network="A")
     perfect, line, bars = charts.reliability_chart(table).data
     assert perfect.name == "perfect"
     np.testing.assert_allclose(line.x, [30, 95], rtol=1e-6)

@@ -8,7 +8,7 @@ import { measureClasses, ofWhat, percent, shareOf } from "../../../../bisenet/da
 import { paintsFor } from "../../../../bisenet/dashboard/viewer/js/paints.js";
 import { unpack } from "../../../../bisenet/dashboard/viewer/js/plane.js";
 import { compose, createFrame, resample } from "../../../../bisenet/dashboard/viewer/js/raster.js";
-import { formatQuery, parseQuery } from "../../../../bisenet/dashboard/viewer/js/store.js";
+import { formatQuery, parseQuery, valid, ViewStore } from "../../../../bisenet/dashboard/viewer/js/store.js";
 import { Zoom } from "../../../../bisenet/dashboard/viewer/js/view.js";
 
 const CLASSES = ["background", "skin", "nose", "hair"].map((name, id) => ({
@@ -187,6 +187,50 @@ for (const { query, view, touched = false } of TABLE.write) {
     assert.deepEqual({ ...DEFAULTS, ...parseQuery(query, NAMED) }, viewOf(view));
   });
 }
+
+/** An address bar that spells what it is given in its own way, and tells of every writing. */
+function addressBar(spell) {
+  const bar = { search: "?other=1", pathname: "/", hash: "", writings: 0, tell: () => {} };
+  globalThis.window = {
+    location: bar,
+    history: {
+      replaceState(state, title, url) {
+        assert.ok(++bar.writings < 50, "the address is written without end");
+        bar.search = spell(new URL(url, "http://a.test").search);
+        bar.tell();
+      },
+    },
+    navigation: { addEventListener: (name, listener) => (bar.tell = listener) },
+    sessionStorage: { getItem: () => null, setItem: () => {} },
+  };
+  return bar;
+}
+
+for (const [name, spell] of [
+  ["as it is given", (text) => text],
+  ["in its own way", (text) => text.replaceAll("=", "=x")],
+]) {
+  test(`the address is written once a change, where it is spelt ${name}`, async () => {
+    const bar = addressBar(spell);
+    const store = new ViewStore();
+    store.listeners.add(() => {});
+    store.configure(CLASSES, DEFAULTS);
+    store.set({ face: 2 });
+    store.set({ face: "All 5 faces", selected: "Hair", opacity: NaN, mode: "a b", hidden: ["x"] });
+    store.applyPush({ seq: 1, change: { face: "Face 3 of 'all' & more" } });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(store.view.face, 2, "a label is no face");
+    assert.equal(store.view.selected, null);
+    assert.ok(bar.writings <= 8, `${bar.writings} writings`);
+  });
+}
+
+test("a value that an address spells otherwise is spelt as it does", () => {
+  const view = { ...DEFAULTS, mode: "a b'c,d&e" };
+  const query = formatQuery("", view, CLASSES, DEFAULTS, false);
+  assert.equal(query, new URL(query, "http://a.test").search);
+  assert.deepEqual(valid({ face: 1.5, selected: 99, opacity: 30 }, CLASSES), { opacity: 30 });
+});
 
 test("zooming keeps the point under the pointer and never leaves the picture", () => {
   const zoom = new Zoom();

@@ -45,3 +45,26 @@ def test_selecting_from_python() -> None:
     assert "selected=17" in said(app)
     app.run()
     assert "selected=17" in said(app)
+
+
+def stale() -> None:
+    """What a list's callback gets when its option has gone: the option's label."""
+    import streamlit as st
+
+    from bisenet.dashboard.viewer import current_view, select_face, select_region
+
+    current_view()
+    for label in ("All 5 faces", "Face 3", 0, 1.5, True, 10_000):
+        select_face(label)
+        select_region(label if label != 0 else 19)
+    st.text(str(current_view()))
+    select_face(3)
+    st.text(str(st.session_state["_bisenet_view"]["push"]))
+
+
+def test_the_label_of_an_option_that_is_gone_chooses_nothing() -> None:
+    app = AppTest.from_function(stale, default_timeout=30).run()
+    assert not app.exception
+    assert "selected=None" in app.text[0].value
+    assert "face=None" in app.text[0].value
+    assert "{'seq': 1, 'change': {'face': 3}}" in app.text[1].value

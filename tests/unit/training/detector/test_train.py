@@ -17,7 +17,8 @@ from bisenet.detection.detector import CARD, Detector, decode
 from bisenet.network.detector import DetectorNet, folded
 from bisenet.training.detector.loss import encode, loss
 from bisenet.training.detector.pieces import LEVELS
-from bisenet.training.detector.scenes import SceneMaker, Target, _blend, _judged, _matrix
+from bisenet.training.detector.scenes import SceneMaker, _blend, _judged, _matrix
+from bisenet.training.detector.targets import Target
 from bisenet.training.detector.train import DetectorConfig, DetectorTrainer, score
 from tests.unit.training.helpers import face, write_faces
 
