@@ -105,7 +105,7 @@ def test_what_was_not_looked_at_is_said_in_table_and_masks(
     scene = Image.new("RGB", (1000, 900), "grey")
     scene.paste(samples.astronaut(), (250, 388))
     at = finished(begin(batch, ("scene.png", png_of(scene)), framing="auto"))
-    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    (table,) = (frame.value for frame in at.dataframe if "How unusual" in frame.value)
     assert table["Cut off"].tolist() == ["Clothes"]
     at.selectbox(key="batch-measure").set_value("parsed_share").run()
     assert not at.exception

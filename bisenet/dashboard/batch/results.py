@@ -184,10 +184,10 @@ def _table(shown: Results) -> None:
             "What is unusual": st.column_config.TextColumn(
                 width=300, help="Regions whose value is far from this batch's usual one."
             ),
-            "How unusual": number(format="%.1f", help=f"{_RULE} The most of its regions."),
             "Cut off": st.column_config.TextColumn(
                 help="Goes on beyond what was looked at: area and shares are too small."
             ),
+            "How unusual": number(format="%.1f", help=f"{_RULE} The most of its regions."),
             **{
                 CLASSES[i].title: number(
                     f"{CLASSES[i].title}, {shown.measure.unit}", format=f"%.{places}f"

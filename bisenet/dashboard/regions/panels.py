@@ -94,7 +94,11 @@ def figures(
     width, height = (row["right_px"] - row["left_px"], row["bottom_px"] - row["top_px"])
     values = [
         ("Area", f"{row['area_px']:,} px", "Number of pixels."),
-        (share.of.capitalize(), f"{100 * row[share.column]:.2f} %", f"Share {share.of}."),
+        (
+            share.of.capitalize(),
+            f"{100 * row[share.column]:.2f} %",
+            share.hint,
+        ),
         ("Of the head", head, "Share of all but background and clothes."),
         ("Width x height", f"{width} x {height} px", "Of the smallest upright box around it."),
         ("Perimeter", f"{row['perimeter_px']:,.0f} px", "Length of its outline, holes included."),

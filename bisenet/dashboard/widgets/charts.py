@@ -26,6 +26,7 @@ def area_chart(
 
     Args:
         regions: as ``measure_regions`` gives it.
+        share: what the shares are of.
         background: shows its bar too, which in most photos dwarfs all others.
     """
     rows = regions.sort_values("area_px")

@@ -19,16 +19,25 @@ _SWITCH = "whole_photo_shares_switch"
 class Share:
     """A kind of share: its column in ``measure_regions``, and in words.
 
-    ``title`` heads a column; ``of`` follows "share".
+    ``title`` names a column, ``heading`` stands above it; ``of`` follows "share"; ``hint`` is a
+    sentence.
     """
 
     column: Literal["parsed_share", "image_share"]
     title: str
+    heading: str
     of: str
+    hint: str
 
 
-OF_LOOKED_AT = Share("parsed_share", "Looked at", "of what was looked at")
-OF_PHOTO = Share("image_share", "Image", "of the photo")
+OF_LOOKED_AT = Share(
+    *("parsed_share", "Looked at", "% looked at", "of what was looked at"),
+    hint="Share of the photo's pixels that were looked at.",
+)
+OF_PHOTO = Share(
+    *("image_share", "Image", "% of photo", "of the photo"),
+    hint="Share of all of the photo's pixels.",
+)
 
 
 def chosen(*parsings: Parsing) -> Share:

@@ -56,7 +56,7 @@ def region_table(regions: pd.DataFrame, share: Share = OF_LOOKED_AT) -> None:
         column_config={
             **region_column_config(),
             share.title: st.column_config.NumberColumn(
-                f"% {share.of}", format="%.2f", help=f"Share {share.of}."
+                share.heading, format="%.2f", help=share.hint
             ),
             "Cut off": st.column_config.CheckboxColumn(
                 help="Goes on beyond what was looked at: area and shares are too small."
