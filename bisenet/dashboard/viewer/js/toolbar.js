@@ -40,6 +40,7 @@ export class Toolbar {
       "button.tool.wide.marks",
       {
         "aria-pressed": "true",
+        "aria-label": "Face numbers",
         title: "Frame and number the faces",
         hidden: "",
         on: { click: () => store.set({ badges: store.view.badges === false }) },
