@@ -18,6 +18,9 @@ st.set_page_config(
 )
 st.logo(str(ASSETS / "logo.svg"))
 st.html(ASSETS / "page.css")
+behaviour = st.components.v2.component(
+    "bisenet.page", js=(ASSETS / "page.js").read_text(encoding="utf-8")
+)
 page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", icon=":material/face:", default=True),
@@ -33,6 +36,8 @@ if wanted:
     st.switch_page(wanted, query_params=st.query_params.to_dict())
 shell.sidebar()
 forgetting.button()
+with st.sidebar:
+    behaviour(key="page-behaviour")
 try:
     with script_runs.slot():
         page.run()

@@ -96,6 +96,9 @@ LABEL_ORDERS: dict[str, tuple[str, ...]] = {
 
 # In label maps for people's eyes and counts: where no view of a photo decided. No class.
 NOT_LOOKED_AT = NUM_CLASSES
+# What stands there in mask files: 0, as for the background, or this, which evaluations leave out.
+UNKNOWN = 255
+UNKNOWN_VALUES = (0, UNKNOWN)
 
 
 def palette() -> NDArray[np.uint8]:

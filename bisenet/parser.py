@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -166,12 +167,16 @@ class FaceParser:
             # A face may reach out of the photo, but not farther than the photo is large.
             near = (max(x0, -width), max(y0, -height), min(x1, 2 * width), min(y1, 2 * height))
             one = self._finder.frame_box(pixels, near)
-            if one.marks is None:
-                notices.append(
-                    f"No eyes and mouth were found in box {number}; it was parsed as it is."
-                )
-            found.append(one)
-        return sorted(found, key=lambda f: -f.crop.side)
+            drawn = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
+            found.append(replace(one, drawn=drawn))
+        found.sort(key=lambda f: -f.crop.side)
+        # The numbers are the faces', which the largest begins.
+        notices += [
+            f"No eyes and mouth were found in face {number}; it was parsed as it is."
+            for number, one in enumerate(found, start=1)
+            if one.marks is None
+        ]
+        return found
 
     def _parse_faces(
         self,
@@ -204,7 +209,7 @@ class FaceParser:
                     fine, far = self._calibrated(view), None
                     if wide_one is not None and seen_wide is not None:
                         fine, far = join(fine, crop, self._calibrated(seen_wide), wide_one)
-                    composite.paint(fine, crop, marks, far)
+                    composite.paint(fine, crop, marks, far, one.drawn)
             if progress is not None:
                 progress(min(start + BATCH, len(found)), len(found))
         return composite if composite.faces else None

@@ -9,7 +9,7 @@ from bisenet.dashboard.regions import charts as region_charts
 from bisenet.dashboard.regions import panels
 from bisenet.dashboard.session import shell
 from bisenet.dashboard.viewer import viewer
-from bisenet.dashboard.widgets import charts, downloads, face_choice
+from bisenet.dashboard.widgets import charts, downloads, face_choice, share_choice
 from bisenet.measure import proportions, region_detail
 
 shell.ensure_frame()
@@ -18,18 +18,23 @@ stem = PurePath(view.name).stem
 
 picture, detail = st.columns([3, 2], gap="large")
 with picture, st.container(key="region-picture"):
-    looked_at = viewer(view.picture, key="viewer-regions", controls=False)
+    of_photo = share_choice.chosen(view.parsing) == share_choice.OF_PHOTO
+    looked_at = viewer(view.picture, key="viewer-regions", controls=False, of_photo=of_photo)
 with detail:
-    view = view.of_face(face_choice.choose(view.parsing, looked_at.face))
+    chosen = face_choice.choose(view.parsing, looked_at.face, always=True)
+    view = view.of_face(chosen)
     parsing = view.parsing
+    if chosen is not None:
+        stem = f"{stem}-face-{chosen}"
     choice, backdrop = st.columns([1, 2], gap="small")
     with choice:
         class_id = panels.choose(parsing.classes, looked_at.selected)
     region = CLASSES[class_id]
     panels.cut_out(parsing, class_id, stem, backdrop)
     st.subheader(region.title)
-    entropy = parsing.entropy()
-    panels.figures(view.regions, class_id, entropy, parsing.mask == class_id)
+    entropy = view.entropy()
+    share = share_choice.choose(parsing)
+    panels.figures(view.regions, class_id, entropy, parsing.mask == class_id, share)
 
 colors, confidence, where = st.columns(3, gap="medium")
 color_levels = region_detail.color_histogram(parsing, class_id)

@@ -58,6 +58,8 @@ class BatchItem:
         rows: the tidy table's rows: one a face and region, columns ``TIDY``.
         previews: one a face, largest first; of the whole photo where there is no face.
         mask_png: the mask at the photo's resolution, an indexed PNG; empty where it was let go.
+        covered_png: where a view decided, a PNG of one bit a pixel; empty where all of it was
+            looked at, or ``mask_png`` was let go.
         notices: sentences for people.
     """
 
@@ -67,6 +69,18 @@ class BatchItem:
     previews: tuple[Preview, ...] = field(repr=False)
     mask_png: bytes = field(repr=False)
     notices: tuple[str, ...]
+    covered_png: bytes = field(default=b"", repr=False)
+
+    def mask(self, unknown: int = 0) -> bytes:
+        """The mask's PNG as ``encode.mask_png`` makes it; empty where it was let go."""
+        if unknown == 0 or not self.covered_png:
+            return self.mask_png
+        with (
+            Image.open(io.BytesIO(self.mask_png)) as mask,
+            Image.open(io.BytesIO(self.covered_png)) as covered,
+        ):
+            labels = encode.with_unknown(np.asarray(mask), np.asarray(covered), unknown)
+        return encode.indexed_png(labels)
 
     @property
     def faces(self) -> int:
@@ -100,6 +114,7 @@ def keep(parsed: ParsedPhoto, number: int, name: str) -> BatchItem:
         previews=previews or (_preview(parsing, 0, (0, 0, width, height)),),
         mask_png=encode.indexed_png(parsing.mask),
         notices=parsed.notices,
+        covered_png=b"" if parsing.all_covered else encode.plane_png(parsing.covered),
     )
 
 

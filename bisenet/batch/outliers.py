@@ -44,6 +44,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("height_px", "Height", "px"),
     Measure("perimeter_px", "Perimeter", "px"),
     Measure("parts", "Pieces", "in number"),
+    Measure("parsed_share", "Share of what was looked at", "%", 100, 2, wide=True),
     Measure("image_share", "Share of the photo", "%", 100, 2, wide=True),
 )
 

@@ -25,7 +25,8 @@ from bisenet.images.sources import Source, fitting
 from bisenet.measure.regions import measure_regions
 from bisenet.output import encode
 
-_VERSION = 1
+# 2: the table says which regions are cut off, and shares of what was looked at.
+_VERSION = 2
 # What concerns one photo's folder alone. A full or a read-only disk concerns all of them.
 _ITS_OWN = {
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM),
@@ -55,11 +56,13 @@ class Folder:
         out: made if it is not there.
         settings: what decides the result beside the photo: weights, framing. A photo that was
             parsed with others is parsed again.
+        unknown: what the masks have where no view looked, as ``encode.mask_png`` takes it.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, str]):
+    def __init__(self, out: Path, settings: Mapping[str, str], unknown: int = 0):
         self.out = out
-        self._settings = dict(settings)
+        self._settings: dict[str, str | int] = {**settings, "unknown": unknown}
+        self._unknown = unknown
         self._taken: set[Path] = set()
         self._lock = threading.Lock()
         try:
@@ -109,11 +112,11 @@ class Folder:
         marks.sort(key=lambda mark: str(mark["photo"]))
         rows = [row for mark in marks for row in mark["rows"]]
         # JSON has no NaN: a missing share comes back as None.
-        return pd.DataFrame(rows, columns=list(TIDY)).astype({"head_share": float})
+        return pd.DataFrame(rows, columns=list(TIDY)).astype({"head_share": float, "cut_off": bool})
 
     def _write(self, folder: Path, parsed: ParsedPhoto) -> int:
         regions = measure_regions(parsed.parsing)
-        (folder / "mask.png").write_bytes(encode.indexed_png(parsed.parsing.mask))
+        (folder / "mask.png").write_bytes(encode.mask_png(parsed.parsing, self._unknown))
         (folder / "overlay.png").write_bytes(encode.overlay_png(parsed.parsing))
         (folder / "regions.csv").write_bytes(encode.regions_csv(regions))
         return len(regions)
@@ -134,7 +137,7 @@ class Folder:
 
 def _is_free(folder: Path, name: str, sha256: str) -> bool:
     """Whether no other photo's results are there: this one's may be, or an older copy's."""
-    mark = _read_mark(folder)
+    mark = read_mark(folder)
     return mark is None or mark["photo"] == name or mark["sha256"] == sha256
 
 

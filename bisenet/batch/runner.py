@@ -191,11 +191,12 @@ class Batch:
             return unforeseen(source.name, error)
 
     def _within_bounds(self, item: BatchItem) -> BatchItem:
-        if len(item.mask_png) <= self._mask_room:
-            self._mask_room -= len(item.mask_png)
+        taken = len(item.mask_png) + len(item.covered_png)
+        if taken <= self._mask_room:
+            self._mask_room -= taken
             return item
         self._masks_dropped += 1
-        return dataclasses.replace(item, mask_png=b"")
+        return dataclasses.replace(item, mask_png=b"", covered_png=b"")
 
 
 def unforeseen(name: str, error: Exception) -> SkippedFile:

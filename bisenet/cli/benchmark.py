@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
+
+from bisenet.cli.common import numbers, say
+from bisenet.runtime.atomic import write_json
 
 HELP = "Measure speed: engines side by side, a photo's whole way, start-up and memory."
 
@@ -15,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--quick", action="store_true", help="512 pixels, one image, about a minute")
     add("--network-only", action="store_true", help="engines side by side and nothing else")
-    add("--sizes", type=_numbers, metavar="N,N", help="input sizes, pixels (256,384,512,768)")
-    add("--batches", type=_numbers, metavar="N,N", help="images at once (1,2,4,8)")
+    add("--sizes", type=numbers, metavar="N,N", help="input sizes, pixels (256,384,512,768)")
+    add("--batches", type=numbers, metavar="N,N", help="images at once (1,2,4,8)")
     add("--engines", help="comma-separated: engines, published, onnxruntime (all)")
     add("--threads", type=int, help="for the network (default: what the CPU quota allows)")
     add("--seconds", type=float, help="time for each backend, size and batch (4)")
@@ -42,24 +44,12 @@ def run(args: argparse.Namespace) -> int:
         effort,
         args.weights,
         args.threads,
-        _say,
+        say,
         quick=args.quick,
         network_only=args.network_only,
     )
-    _say("")
+    say("")
     if args.out is not None:
-        args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(args.out, result)
     print(json.dumps(result) if args.json else report.as_text(result))
     return 0
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as 256,512") from error
-
-
-def _say(line: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from bisenet.cli.common import spread
+
 HELP = "On faces without labels: agreement with the mirror image, by group and skin tone."
 
 
@@ -32,11 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from bisenet.images.decode import ImageError, load_image
     from bisenet.parser import FaceParser
 
-    files = find_photos(args.data)
-    if args.limit is not None:
-        if args.limit < 1:
-            raise ValueError("--limit must be 1 or more.")
-        files = files[:: max(1, len(files) // args.limit)][: args.limit]
+    files = spread(find_photos(args.data), args.limit)
     parser = FaceParser(weights=args.weights, engine=args.engine)
     other = FaceParser(weights=args.against, engine=args.engine) if args.against else None
 

@@ -7,7 +7,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+
+from bisenet.cli.common import say, spread
+from bisenet.runtime.atomic import write_json, write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from bisenet.parser import FaceParser
 
 HELP = "Score weights on a folder of faces and masks."
-T = TypeVar("T")
 _SHOWN = 20
 
 
@@ -64,15 +66,13 @@ def run(args: argparse.Namespace) -> int:
     from bisenet.parse_queue import Parse, unqueued
     from bisenet.parser import FaceParser, FramingName, Parsing
 
-    if args.limit is not None and args.limit < 1:
-        raise ValueError("--limit must be 1 or more.")
     if args.flip and args.framing != "whole":
         raise ValueError("Flip averaging is for aligned photos: use it with --framing whole.")
     # These two read the faces as training does.
     files = find_faces(args.data, args.labels) if args.robustness or args.scenes is not None else []
     parser = FaceParser(weights=args.weights, engine=args.engine)
     if args.scenes is not None:
-        return _run_scenes(args, parser, _spread(files, args.limit))
+        return _run_scenes(args, parser, spread(files, args.limit))
     framing: FramingName = "auto" if args.framing == "truth" else args.framing
     labelling = of_order(args.labels, args.partial)
     pairing = folder.find_pairs(args.data)
@@ -92,14 +92,14 @@ def run(args: argparse.Namespace) -> int:
 
     outcome = folder.evaluate(
         args.data,
-        _spread(pairs, args.limit),
+        spread(pairs, args.limit),
         labelling,
         EvaluatedNetwork(parser.weights.name, str(parser.engine)),
         parse_for,
         framing,
-        lambda _share, what: _say(what),
+        lambda _share, what: say(what),
     )
-    _say("")
+    say("")
     left_out = (*pairing.problems, *outcome.problems)
     for problem in left_out[:_SHOWN]:
         print(f"{problem.name}: {problem.reason}", file=sys.stderr)
@@ -116,12 +116,12 @@ def run(args: argparse.Namespace) -> int:
     if args.robustness:
         document["robustness"] = robustness.robustness(
             lambda photo: parse(photo).mask,
-            _spread(files, args.limit),
-            progress=None if args.json else _say,
+            spread(files, args.limit),
+            progress=None if args.json else say,
         )
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "scores.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        write_json(args.out / "scores.json", document)
         if args.robustness:
             robustness.write_report(document["robustness"], args.out)
     status = 1 if left_out else 0
@@ -132,16 +132,10 @@ def run(args: argparse.Namespace) -> int:
     if framing == "auto":
         print(f"faces found, photos: {document['faces_found']}")
         inside = {name: share for name, share in document["looked_at"].items() if share < 1}
-        print(f"share of true pixels inside the faces' crops, where not 1: {inside}")
+        print(f"share of true pixels inside the faces' views, where not 1: {inside}")
     if args.robustness:
         print("\n" + robustness.as_markdown(document["robustness"]))
     return status
-
-
-def _spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
-    if limit is None or limit >= len(items):
-        return items
-    return [items[i * len(items) // limit] for i in range(limit)]
 
 
 def _listed(pairs: Sequence[Pair], root: Path, path: Path) -> list[Pair]:
@@ -160,16 +154,10 @@ def _run_scenes(args: argparse.Namespace, parser: FaceParser, files: Sequence[Fa
 
     if args.scenes < 1:
         raise ValueError("--scenes must be 1 or more.")
-    report = scene_report(parser, files, args.scenes, progress=None if args.json else _say)
+    report = scene_report(parser, files, args.scenes, progress=None if args.json else say)
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "scenes.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        (args.out / "scenes.md").write_text(as_markdown(report) + "\n", "utf-8")
+        write_json(args.out / "scenes.json", report)
+        write_text(args.out / "scenes.md", as_markdown(report) + "\n")
     print(json.dumps(report) if args.json else as_markdown(report))
     return 0
-
-
-def _say(line: str) -> None:
-    """A line of progress in place of the last one, where a person watches."""
-    if sys.stderr.isatty():
-        print(f"\r{line:<60}\r", end="", file=sys.stderr, flush=True)

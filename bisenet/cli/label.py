@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 from pathlib import Path
+
+from bisenet.cli.common import numbers
+from bisenet.runtime.atomic import write_json
 
 HELP = "Label photos with a network, for training; below a confidence a pixel stays unknown."
 _AT_ONCE = 64
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, type=Path, metavar="DIR", help="gets images/ and masks/")
     add("--weights", default="default", help="a name, or a checkpoint's path")
     add("--labels", default="celebamask-hq", choices=("celebamask-hq", "bisenet"))
-    add("--sizes", default="384,512", metavar="N,N", help="sides the network sees, pixels")
+    add("--sizes", type=numbers, default="384,512", metavar="N,N", help="network's sides, pixels")
     add("--no-mirror", action="store_true", help="do not average with the mirrored photo")
     add("--confidence", type=float, default=0.6, help="below it a pixel becomes 255 (0.6)")
     add("--no-truth", action="store_true", help="do not let DIR/masks overrule the network")
@@ -36,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     from bisenet.network.weights import load_model
     from bisenet.training.pseudo import LabelOptions, label_photos
 
-    options = LabelOptions(
-        sizes=_sizes(args.sizes), mirror=not args.no_mirror, confidence=args.confidence
-    )
+    options = LabelOptions(sizes=args.sizes, mirror=not args.no_mirror, confidence=args.confidence)
+    if any(size < 32 or size % 32 for size in args.sizes):
+        raise ValueError("--sizes are multiples of 32, and at least 32.")
     if not 0 <= args.confidence < 1:
         raise ValueError(f"--confidence is 0 or more and less than 1, not {args.confidence}.")
     if args.out.exists() and any(args.out.iterdir()):
@@ -80,22 +82,12 @@ def run(args: argparse.Namespace) -> int:
         "mirror": options.mirror,
         "confidence": options.confidence,
     }
-    (args.out / "labels.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    write_json(args.out / "labels.json", report)
     print(
         f"{kept} of {len(files)} photos labelled, {len(files) - kept} left out for want of a "
         f"plausible face; {share:.1%} of the pixels unknown: {args.out}"
     )
     return 0 if kept else 1
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise ValueError(f"--sizes is a list such as 384,512, not {text!r}.") from error
-    if any(size < 32 or size % 32 for size in sizes):
-        raise ValueError("--sizes are multiples of 32, and at least 32.")
-    return sizes
 
 
 def _link(photo: Path, target: Path) -> None:

@@ -39,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="photos at once")
     parser.add_argument("--framing", choices=("auto", "whole"), default="auto")
+    parser.add_argument(
+        "--unknown",
+        type=int,
+        choices=(0, 255),
+        default=0,
+        help="what mask.png has where no view looked: 0, as the background, or 255",
+    )
     parser.add_argument("--weights", default="default", help="a name, or a checkpoint's path")
     parser.add_argument("--engine", default="auto")
 
@@ -59,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     if args.table is not None:
         downloads.check_table_path(args.table)
     parser = FaceParser(args.weights, args.engine)
-    folder = Folder(args.out, {"weights": parser.weights.name, "framing": args.framing})
+    settings = {"weights": parser.weights.name, "framing": args.framing}
+    folder = Folder(args.out, settings, args.unknown)
     counts = {"parsed": 0, "failed": 0, "before": 0}
     began = time.perf_counter()
     with ExitStack() as stack:

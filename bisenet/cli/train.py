@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
+
+from bisenet.cli.common import check_resume, given_options
 
 HELP = "train weights on a folder of faces and masks"
 
@@ -50,14 +51,10 @@ def run(args: argparse.Namespace) -> int:
         if args.data_root is None:
             raise ValueError("A recipe needs --data-root, the folder that its data sets are in.")
         args.data = args.data_root
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    given = given_options(args, TrainConfig)
     config = TrainConfig(**given, bf16=not args.f32, keep_in_memory=not args.low_memory)
     checkpoint = config.out / CHECKPOINT
-    if checkpoint.exists() and not (args.resume or args.contact_sheet):
-        raise ValueError(f"{checkpoint} exists: add --resume to go on, or choose another --out.")
-    if args.resume and not checkpoint.exists():
-        raise ValueError(f"{checkpoint} does not exist: there is nothing to resume.")
+    check_resume(checkpoint, args.resume, overwrites=not args.contact_sheet)
     trainer = Trainer(config)
     if args.contact_sheet:
         from bisenet.data.contact_sheet import write_contact_sheet

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
+
+from bisenet.cli.common import check_resume, given_options
 
 HELP = "train the face finder's detector on a folder of aligned faces and masks"
 
@@ -37,17 +38,10 @@ def run(args: argparse.Namespace) -> int:
     from bisenet.training.detector.scenes import SceneMaker
     from bisenet.training.detector.train import CHECKPOINT, DetectorConfig, DetectorTrainer, score
 
-    names = {field.name for field in dataclasses.fields(DetectorConfig)}
-    given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    given = given_options(args, DetectorConfig)
     given |= {k: tuple(given[k]) for k in ("photos", "held_out") if k in given}
     config = DetectorConfig(**given)
-    exists = (config.out / CHECKPOINT).exists()
-    if exists and not args.resume:
-        raise ValueError(
-            f"{config.out / CHECKPOINT} exists: add --resume to go on, or choose another --out."
-        )
-    if args.resume and not exists:
-        raise ValueError(f"{config.out / CHECKPOINT} does not exist: there is nothing to resume.")
+    check_resume(config.out / CHECKPOINT, args.resume)
     trainer = DetectorTrainer(config, say=lambda line: print(line, flush=True))
     if args.resume:
         trainer.resume()

@@ -9,7 +9,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from bisenet.dashboard.batch import page_state as batch_state
 from bisenet.dashboard.evaluate import page_state as evaluate_state
 from bisenet.dashboard.explore import export_menu
-from bisenet.dashboard.session import shell
+from bisenet.dashboard.session import shell, visitors
 from bisenet.dashboard.timing import panels as timing_panels
 from bisenet.dashboard.widgets import uploads
 from bisenet.runtime import memory
@@ -47,10 +47,11 @@ def everything() -> None:
     context = get_script_run_ctx(suppress_warning=True)
     if context is not None and runtime.exists():
         running = runtime.get_instance()
-        running.uploaded_file_mgr.remove_session_files(context.session_id)
-        running.media_file_mgr.clear_session_refs(context.session_id)
+        for session_id in visitors.sessions():
+            running.uploaded_file_mgr.remove_session_files(session_id)
+            running.media_file_mgr.clear_session_refs(session_id)
+            running.dataframe_source_mgr.clear_all_for_session(session_id)
         # Files for downloads are only marked here, and go at the end of the run that follows.
         running.media_file_mgr.remove_orphaned_files()
-        running.dataframe_source_mgr.clear_all_for_session(context.session_id)
     memory.give_back()
     st.session_state[_DONE] = True

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.classes import CLASSES, NUM_CLASSES, ids_of
+from bisenet.classes import UNKNOWN as UNKNOWN
 
-SKIN_PART, NOT_HAIR, UNKNOWN = 252, 254, 255
+SKIN_PART, NOT_HAIR = 252, 254
 
 # Skin of unknown part: limbs count too, and those are background in the 19 classes.
 _SKIN_NAMES = (

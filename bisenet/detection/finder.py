@@ -56,14 +56,14 @@ MIN_SCORE = 0.4
 # Where no face is found: the detector's sizes in turn, its best proposals, and the score that a
 # face needs then and in tiles, because print and patterns pass with less.
 RETRY_SIDES, RETRY_SCORE, RETRY_COUNT, MIN_RETRY_SCORE = (384, 256, 128), 0.3, 3, 0.55
+# A partly hidden face has to lie within these of its proposal.
+HIDDEN_RATIO, HIDDEN_SHIFT = 1.5, 0.25
 # While there is no face, so many crops are verified in the coarse pass, in the fine one, for each
 # megapixel that the detector is shown in tiles, and in the retry, besides what is left from before:
 # with the detector's passes they cost as much as two parses at most. BLIND at a time, so that one
 # face among them lifts the limit early.
 FIRST_LOOKS, FINE_LOOKS, TILE_LOOKS, RETRY_LOOKS, BLIND = 8, 6, 4, 5, 8
 LEAST_TILE_LOOKS = 3
-# A partly hidden face has to lie within these of its proposal.
-HIDDEN_RATIO, HIDDEN_SHIFT = 1.5, 0.25
 # A face framed farther than this from its proposal is verified again in the new frame.
 ROLL_TOLERANCE, SIDE_TOLERANCE, SHIFT_TOLERANCE = 12.0, 1.3, 0.1
 
@@ -77,12 +77,14 @@ class Detection:
         marks: its landmarks; None for a box by hand in which none are seen.
         score: the network's, 0..1.
         proposed: the detector's, 0..1.
+        drawn: its box inside the photo where somebody has drawn it.
     """
 
     crop: Crop
     marks: Landmarks | None
     score: float
     proposed: float = 0.0
+    drawn: Box | None = None
 
 
 @dataclass
@@ -189,23 +191,23 @@ class Finder:
         new = _unlike(crops, search.refused)[: search.limit]
         looked = self._verified(search, {c: crops[c] for c in new}, least)
         again = [c for c in looked if crops[c] >= CONFIDENT and not _known(c, search.found)]
-        self._verified(search, {w: crops[c] for c in again for w in _widened([c])}, least)
+        wider = {view: crops[c] for c in again for view in _widened([c])}
+        self._verified(search, wider, least)
         search.refused += [c for c in looked if not _known(c, search.found)]
 
-    def _verified(self, search: Search, proposed: Mapping[Crop, float], least: float) -> list[Crop]:
+    def _verified(self, search: Search, crops: Mapping[Crop, float], least: float) -> list[Crop]:
         """Those crops that were looked at: all that are new, once a face is found.
 
         Args:
-            proposed: the detector's scores by crop, likeliest first; 0 where it is not to count.
+            crops: each with the detector's score of its proposal.
             least: score that a face needs.
         """
         looked: list[Crop] = []
-        crops = list(proposed)
-        while crops := [c for c in crops if c not in looked and not _known(c, search.found)]:
-            part = crops if search.found else crops[: min(search.looks, BLIND)]
+        while new := [c for c in crops if c not in looked and not _known(c, search.found)]:
+            part = new if search.found else new[: min(search.looks, BLIND)]
             if not part:
                 break
-            faces = self.verify(search.pixels, part, [proposed[c] for c in part])
+            faces = self.verify(search.pixels, part, [crops[c] for c in part])
             search.found = unique([*search.found, *(f for f in faces if f.score >= least)])
             search.looks -= len(part)
             looked += part
@@ -270,14 +272,12 @@ class Finder:
     ) -> list[Detection | None]:
         """The face in each crop, framed anew; ``small`` is the photo, perhaps shrunk."""
         results: list[Detection | None] = []
-        start = 0
+        scores = iter(proposed)
         for batch in _batches(crops):
             closer = [_closer(crop) for crop in batch]
             views = self._infer_pixels(np.stack([_sample(c, pixels, small) for c in closer]))
-            scores = proposed[start : start + len(batch)]
-            start += len(batch)
-            for crop, view, logits, score in zip(batch, closer, views, scores, strict=True):
-                marks = find_landmarks(logits, view, LOOK_REACH)
+            for crop, view, logits in zip(batch, closer, views, strict=True):
+                marks, score = find_landmarks(logits, view, LOOK_REACH), next(scores)
                 if marks is not None and holds(marks, score):
                     results.append(_framing(crop, marks, score))
                 else:

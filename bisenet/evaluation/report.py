@@ -72,7 +72,10 @@ def share_of_truth(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def photo_table(outcome: Outcome) -> pd.DataFrame:
-    """One row a photo, the worst first (by A): its own scores of each network, 0..1."""
+    """One row a photo, the worst first (by A): its own scores of each network, 0..1.
+
+    ``iou_hair`` and so on is a class's; missing where the photo neither has it nor was given it.
+    """
     columns: dict[str, list[Any]] = {
         "photo": shown_names(outcome),
         "width_px": [p.width for p in outcome.photos],
@@ -87,6 +90,10 @@ def photo_table(outcome: Outcome) -> pd.DataFrame:
     table = pd.DataFrame(columns)
     if len(outcome.networks) > 1:
         table["miou_b_minus_a"] = table["miou_b"] - table["miou_a"]
+    for k, _ in enumerate(outcome.networks):
+        by_class = np.array([iou_and_f1(p.scores[k].confusion)[0] for p in outcome.photos])
+        for c in CLASSES:
+            table[f"iou_{c.name}{_ending(outcome, k)}"] = by_class.reshape(-1, NUM_CLASSES)[:, c.id]
     first = f"miou{_ending(outcome, 0)}"
     return table.sort_values(first, kind="stable")
 
@@ -164,6 +171,11 @@ def document(outcome: Outcome) -> dict[str, Any]:
             "expected_calibration_error": calibration.expected_calibration_error(counts),
             "bins": _records(calibration.reliability_table(counts)),
         }
+        pooled, _ = outcome.pooled(k)
+        reports[k]["confusion"] = {
+            "classes": [c.name for c in CLASSES],
+            "pixels": pooled.confusion.tolist(),  # a row a true class, a column a predicted one
+        }
     result = reports[0]
     if len(reports) > 1:
         result["second"] = reports[1]
@@ -174,6 +186,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
             "seed": bootstrap.SEED,
             **{name: _records(difference_table(found)) for name, found in pairs.items()},
         }
+    result["photos"] = _records(photo_table(outcome))
     result["labels"] = outcome.labelling.name
     result["stopped"] = outcome.stopped
     result["not_scored"] = {one.name: one.reason for one in outcome.problems}
@@ -235,7 +248,7 @@ def ears_on_hair(confusion: NDArray[np.int64]) -> float | None:
 
 
 def share_inside_crops(outcome: Outcome) -> dict[str, float]:
-    """Share of each class's true pixels inside the faces' crops of the first network, by name."""
+    """Share of each class's true pixels inside the faces' views of the first network, by name."""
     scores = outcome.scores_of(0)
     total = sum((one.confusion.sum(1) for one in scores), np.zeros(NUM_CLASSES, np.int64))
     inside = sum((one.inside for one in scores), np.zeros(NUM_CLASSES, np.int64))

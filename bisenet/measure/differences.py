@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bisenet.classes import CLASSES
+from bisenet.classes import CLASSES, NOT_LOOKED_AT
 from bisenet.parser import Parsing
 
 
@@ -19,7 +19,7 @@ class Difference:
 
     Attributes:
         differs: ``(H, W)`` bool, at the first photo's resolution.
-        share: share of the pixels that differ, 0..1.
+        share: share of the compared pixels that differ, 0..1.
         resampled: whether the second mask had to be brought to the first one's size.
     """
 
@@ -29,13 +29,18 @@ class Difference:
 
 
 def label_difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Difference:
-    """Compare two masks ``(H, W)``; the second is resampled (nearest) when the sizes differ."""
+    """Compare two masks ``(H, W)``; the second is resampled (nearest) when the sizes differ.
+
+    Pixels that either has as ``NOT_LOOKED_AT`` are not compared.
+    """
     resampled = first.shape != second.shape
     if resampled:
         size = (first.shape[1], first.shape[0])
         second = np.asarray(cv2.resize(second, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    differs = first != second
-    return Difference(differs, float(differs.mean()), resampled)
+    compared = (first != NOT_LOOKED_AT) & (second != NOT_LOOKED_AT)
+    differs = (first != second) & compared
+    share = float(differs.sum() / max(int(compared.sum()), 1))
+    return Difference(differs, share, resampled)
 
 
 def difference_picture(first: Parsing, difference: Difference) -> NDArray[np.uint8]:
@@ -52,11 +57,11 @@ def region_deltas(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a region that is in either, in class order: ``class_id``, ``region`` and, for
-        area (px), image share, head share and confidence (0..1), the value in the first, in the
-        second, and the second minus the first. A region that is absent has area and shares 0 and
-        no confidence.
+        area (px), image share, head share, confidence and parsed share (0..1), the value in the
+        first, in the second, and the second minus the first. A region that is absent has area
+        and shares 0 and no confidence.
     """
-    columns = ["area_px", "image_share", "head_share", "confidence"]
+    columns = ["area_px", "image_share", "head_share", "confidence", "parsed_share"]
     sides = [table.set_index("class_id")[columns] for table in (first, second)]
     ids = sorted(set(sides[0].index) | set(sides[1].index))
     out = pd.DataFrame({"class_id": ids, "region": [CLASSES[i].title for i in ids]})

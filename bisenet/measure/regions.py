@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -12,9 +14,16 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, NOT_LOOKED_AT, NUM_CLASSES
-from bisenet.geometry.boxes import within
-from bisenet.parser import Parsing
+from bisenet.classes import (
+    BACKGROUND,
+    BY_NAME,
+    CLASSES,
+    FACE_CLASSES,
+    NOT_LOOKED_AT,
+    NUM_CLASSES,
+)
+from bisenet.geometry.boxes import Box, Rect, within
+from bisenet.parser import Face, Parsing
 
 # Column to what it means and its unit, in the order of the table.
 COLUMNS: dict[str, str] = {
@@ -22,7 +31,7 @@ COLUMNS: dict[str, str] = {
     "name": "class name in the data sets",
     "region": "class name for people",
     "area_px": "area, pixels",
-    "image_share": "share of the image, 0..1",
+    "image_share": "share of all of the image's pixels, looked at or not, 0..1",
     "head_share": "share of the head (all but background and clothes), 0..1",
     "left_px": "bounding box: first column",
     "top_px": "bounding box: first row",
@@ -34,8 +43,13 @@ COLUMNS: dict[str, str] = {
     "parts": "number of 8-connected parts",
     "mean_color": "mean colour, sRGB #rrggbb",
     "confidence": "mean probability of the winning class, 0..1",
+    # New columns follow the old ones, so that a reader by position reads on.
+    "parsed_share": "share of the pixels that the network looked at, 0..1",
+    "cut_off": "whether it goes on beyond what was looked at: area and shares are too small then",
 }
 NOT_HEAD = (BY_NAME["background"].id, BY_NAME["cloth"].id)
+# A part of less of the head's area is a slip of the network.
+SPECK = 0.0002
 # What a boundary pixel adds, by its neighbours on the boundary: 1 for itself, 2 for each beside,
 # 10 for each at a corner.
 _STEP_OF_CODE = np.zeros(50)
@@ -52,21 +66,29 @@ def measure_regions(parsing: Parsing, by_face: bool = False) -> pd.DataFrame:
 
     Args:
         by_face: a row for each region of each face instead, without background, and a column
-            ``face`` in front with the face's id. ``head_share`` is of that face's head.
+            ``face`` in front with the face's id. ``head_share`` is of that face's head. What does
+            not hang together with that head, and specks, belong to no row (``own_parts``).
 
     Returns:
         One row a region in class order, with the columns of ``COLUMNS``. ``head_share`` is
-        missing for background and clothes. What no view looked at belongs to no row. Empty for
-        an empty mask, and for no faces.
+        missing for background and clothes. What no view looked at belongs to no row, so the
+        areas add up to ``Parsing.parsed_px`` and ``parsed_share`` to 1, of all faces and the
+        background together; ``image_share`` is of all pixels. Empty for an empty mask, and for
+        no faces.
     """
-    size = parsing.mask.size
+    pixels = (parsing.mask.size, parsing.parsed_px)
     if not by_face:
-        return _measure(parsing.image, parsing.labels, parsing.confidence, (0, 0), size)
+        return _measure(
+            *(parsing.image, parsing.labels, parsing.confidence),
+            *((0, 0), pixels, parsing.cut_off),
+        )
     tables = []
     for face in parsing.faces:
         here = within(face.window)
+        labels, _ = own_parts(face.labels, face.window, face.box)
         table = _measure(
-            parsing.image[here], face.labels, parsing.confidence[here], face.window[:2], size
+            *(parsing.image[here], labels, parsing.confidence[here]),
+            *(face.window[:2], pixels, face.cut_off),
         )
         table = table[table["class_id"] != BACKGROUND]
         table.insert(0, "face", face.id)
@@ -81,9 +103,17 @@ def _measure(
     mask: NDArray[np.uint8],
     confidence: NDArray[np.float32],
     origin: tuple[int, int],
-    photo_pixels: int,
+    pixels: tuple[int, int],
+    cut_off: Collection[int],
 ) -> pd.DataFrame:
-    """The table for a window of the photo that begins at ``origin`` (x, y)."""
+    """The table for a window of the photo.
+
+    Args:
+        image, mask, confidence: the window's; ``NOT_LOOKED_AT`` is in no row.
+        origin: where it begins in the photo (x, y).
+        pixels: the photo's, and those of them that were looked at.
+        cut_off: ids of the classes that go on beyond these.
+    """
     if not mask.size:
         return pd.DataFrame(columns=list(COLUMNS))
     runs = Runs.of(mask)
@@ -107,7 +137,7 @@ def _measure(
             "name": [CLASSES[i].name for i in ids],
             "region": [CLASSES[i].title for i in ids],
             "area_px": area,
-            "image_share": area / photo_pixels,
+            "image_share": area / pixels[0],
             "head_share": np.where(is_head, area / max(head_area, 1), np.nan),
             "left_px": left + x,
             "top_px": top + y,
@@ -119,6 +149,8 @@ def _measure(
             "parts": runs.parts()[ids],
             "mean_color": [_hex(color) for color, _ in means],
             "confidence": [confidence for _, confidence in means],
+            "parsed_share": area / max(pixels[1], 1),
+            "cut_off": np.isin(ids, list(cut_off)),
         }
     )
     return frame[list(COLUMNS)]
@@ -172,6 +204,15 @@ class Runs:
 
     def parts(self) -> NDArray[np.int64]:
         """Number of 8-connected parts of each class, ``(19,)``."""
+        _, one_of_each = np.unique(self.connected(self.class_id), return_index=True)
+        return np.bincount(self.class_id[one_of_each], minlength=NUM_CLASSES)[:NUM_CLASSES]
+
+    def connected(self, kind: NDArray[np.intp]) -> NDArray[np.int32]:
+        """The number of the 8-connected part that each run is of, from 0.
+
+        Args:
+            kind: what runs of one part have in common, one value a run.
+        """
         height, width = self.shape
         count = len(self.row)
         first = np.searchsorted(self.row, np.arange(height + 2))
@@ -185,11 +226,112 @@ class Runs:
         upper = np.repeat(np.arange(count), touching)
         skipped = np.repeat(np.cumsum(touching) - touching, touching)
         lower = np.arange(len(upper)) - skipped + np.repeat(low, touching)
-        same = self.class_id[upper] == self.class_id[lower]
+        # Runs of one kind may lie side by side in a row: hair beside skin are both of the head.
+        beside = np.flatnonzero(self.row[1:] == self.row[:-1])
+        upper, lower = np.append(upper, beside), np.append(lower, beside + 1)
+        same = kind[upper] == kind[lower]
         pairs = (np.ones(int(same.sum()), bool), (upper[same], lower[same]))
         _, part = connected_components(coo_array(pairs, shape=(count, count)), directed=False)
-        _, one_of_each = np.unique(part, return_index=True)
-        return np.bincount(self.class_id[one_of_each], minlength=NUM_CLASSES)[:NUM_CLASSES]
+        return np.asarray(part, np.int32)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What ``own_parts`` took for another's: of a class so many parts and pixels, specks aside."""
+
+    class_id: int
+    parts: int
+    area_px: int
+
+
+def own_parts(
+    labels: NDArray[np.uint8], window: Rect, box: Box
+) -> tuple[NDArray[np.uint8], tuple[LeftOut, ...]]:
+    """A face's labels without what is somebody else's, and without specks.
+
+    A head is what hangs together with the largest part of the face, or lies in its box: a hand may
+    divide it. Clothes are this person's where they hang together with the head, or reach down from
+    below it. A part of less than ``SPECK`` of the head's area is no region.
+
+    Args:
+        labels: ``(h, w)`` class ids of one face in its window.
+        window: x, y, width, height of the window in the photo.
+        box: the face's box in the photo: x0, y0, x1, y1.
+
+    Returns:
+        The labels, background in place of what is left out, themselves where nothing is; and what
+        is somebody else's, by class.
+    """
+    if not labels.size:
+        return labels, ()
+    runs = Runs.of(labels)
+    known = (runs.class_id != BACKGROUND) & (runs.class_id < NUM_CLASSES)
+    head = known & ~np.isin(runs.class_id, NOT_HEAD)
+    inside = known & _meets(runs, window, box)
+    facial = np.isin(runs.class_id, FACE_CLASSES)
+    if not (head & facial).any():
+        return labels, ()
+    length = runs.length
+    of_head = runs.connected(head.astype(np.intp))
+    face_area = np.bincount(of_head, length * (head & facial))
+    owned = np.zeros(len(face_area), bool)
+    owned[face_area.argmax()] = True
+    owned[of_head[head & inside]] = True
+    own = head & owned[of_head]
+    # Others' heads must not tie their clothes to this one.
+    person = runs.connected((own | (known & ~head)).astype(np.intp))
+    tied = np.zeros(person.max() + 1, bool)
+    tied[person[own]] = True
+    below = (box[0], box[3], box[2], float(window[1] + window[3]))
+    tied[person[known & ~head & _meets(runs, window, below)]] = True
+    own |= known & ~head & tied[person]
+    part = runs.connected(runs.class_id)
+    part_area = np.bincount(part, length)
+    speck = (part_area < SPECK * length[own & head].sum())[part]
+    strange = known & ~own
+    gone = strange | (known & speck)
+    if not gone.any():
+        return labels, ()
+    kept = labels.copy()
+    for row, left, right in zip(runs.row[gone], runs.left[gone], runs.right[gone], strict=True):
+        kept[row, left:right] = BACKGROUND
+    told = strange & ~speck
+    return kept, tuple(
+        LeftOut(
+            int(class_id),
+            len(np.unique(part[told & (runs.class_id == class_id)])),
+            int(length[told & (runs.class_id == class_id)].sum()),
+        )
+        for class_id in np.unique(runs.class_id[told])
+    )
+
+
+def _meets(runs: Runs, window: Rect, box: Box) -> NDArray[np.bool_]:
+    """Which runs have a pixel in a box of the photo."""
+    x0, x1 = box[0] - window[0], box[2] - window[0]
+    y0, y1 = box[1] - window[1], box[3] - window[1]
+    return (runs.right > x0) & (runs.left < x1) & (runs.row >= y0) & (runs.row < y1)
+
+
+def of_people(parsing: Parsing) -> tuple[Parsing, dict[int, tuple[LeftOut, ...]]]:
+    """A parse in which each face has its own parts only, and what was left out, by face.
+
+    Where no face was found, nothing is left out. Confidence and probabilities stay as they are.
+    """
+    faces, mask = list[Face](), parsing.mask
+    left_out = dict[int, tuple[LeftOut, ...]]()
+    for face in parsing.faces:
+        labels, strange = own_parts(face.labels, face.window, face.box)
+        if labels is not face.labels:
+            mask = mask.copy() if mask is parsing.mask else mask
+            mask[within(face.window)][labels != face.labels] = BACKGROUND
+            face = dataclasses.replace(face, labels=labels)
+        if strange:
+            left_out[face.id] = strange
+        faces.append(face)
+    if mask is parsing.mask:
+        return parsing, left_out
+    return dataclasses.replace(parsing, mask=mask, faces=tuple(faces)), left_out
 
 
 def perimeters(mask: NDArray[np.uint8]) -> NDArray[np.float64]:

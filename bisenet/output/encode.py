@@ -6,7 +6,8 @@ import codecs
 import io
 import json
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,62 @@ from pandas.api.types import is_object_dtype
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from bisenet.classes import BACKGROUND, CLASSES, palette
+from bisenet.classes import BACKGROUND, CLASSES, UNKNOWN, UNKNOWN_VALUES, palette
 from bisenet.output import render
 from bisenet.parser import Parsing
 
+# Of the void in Pascal VOC's segmentation masks.
+_UNKNOWN_COLOR = (224, 224, 192)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def indexed_png(mask: NDArray[np.uint8]) -> bytes:
     """A mask ``(H, W)`` as a palette PNG: one byte a pixel, class ids, class colours.
 
-    The class names stand in the text chunk ``classes``, a JSON object from id to name.
+    The class names stand in the text chunk ``classes``, a JSON object from id to name. A mask may
+    hold ``UNKNOWN`` too, which is named and has Pascal VOC's colour of it.
     """
     image = Image.fromarray(mask)
-    image.putpalette(palette().ravel().tolist())
-    names = PngInfo()
-    names.add_text("classes", json.dumps({c.id: c.name for c in CLASSES}))
-    return _png(image, pnginfo=names)
+    colors = palette()
+    names = {c.id: c.name for c in CLASSES}
+    if mask.size and mask.max() == UNKNOWN:
+        # Readers refuse pixels beyond the palette's end, so it has all 256 entries.
+        colors = np.vstack([colors, np.zeros((UNKNOWN + 1 - len(colors), 3), np.uint8)])
+        colors[UNKNOWN] = _UNKNOWN_COLOR
+        names[UNKNOWN] = "unknown"
+    image.putpalette(colors.ravel().tolist())
+    info = PngInfo()
+    info.add_text("classes", json.dumps(names))
+    return _png(image, pnginfo=info)
+
+
+def mask_png(parsing: Parsing, unknown: int = 0) -> bytes:
+    """A parsing's mask as ``indexed_png``.
+
+    Args:
+        parsing: the parsed photo.
+        unknown: what stands where no view looked, one of ``UNKNOWN_VALUES``: 0, which is the
+            background's id too, or 255, which evaluations and trainings leave out.
+
+    Raises:
+        ValueError: ``unknown`` is another value.
+    """
+    return indexed_png(with_unknown(parsing.mask, parsing.covered, unknown))
+
+
+def with_unknown(
+    mask: NDArray[np.uint8], covered: NDArray[np.bool_], unknown: int
+) -> NDArray[np.uint8]:
+    """A mask ``(H, W)`` with ``unknown`` where it is not covered, as ``mask_png`` takes it."""
+    if unknown not in UNKNOWN_VALUES:
+        raise ValueError(f"unknown is one of {', '.join(map(str, UNKNOWN_VALUES))}, not {unknown}.")
+    # The mask is 0 there already.
+    return mask if unknown == 0 else np.where(covered, mask, np.uint8(unknown))
+
+
+def plane_png(plane: NDArray[np.bool_]) -> bytes:
+    """A plane ``(H, W)`` bool as a PNG of one bit a pixel."""
+    return _png(Image.fromarray(plane))
 
 
 def gray_png(plane: NDArray[np.float32]) -> bytes:
@@ -85,11 +125,14 @@ def regions_csv(regions: pd.DataFrame) -> bytes:
 
 
 def regions_json(regions: pd.DataFrame, parsing: Parsing) -> bytes:
-    """Measurements as JSON: the image's size, the weights, and one object a region."""
+    """Measurements as JSON: the image's size, the weights, and one object a region.
+
+    ``parsed_px`` is how many of the image's pixels the network looked at.
+    """
     height, width = parsing.mask.shape
     records = regions.astype(object).where(regions.notna(), None).to_dict(orient="records")
     document = {
-        "image": {"width": width, "height": height},
+        "image": {"width": width, "height": height, "parsed_px": parsing.parsed_px},
         "weights": parsing.weights,
         "regions": records,
     }
@@ -132,7 +175,10 @@ def cut_out_png(
 
 
 def coco_json(parsing: Parsing, file_name: str) -> bytes:
-    """Regions as COCO annotations with compressed RLE, one a region; background is left out.
+    """Regions as COCO annotations with compressed RLE; background is left out.
+
+    There is one annotation for each region of each face, whose number stands under ``face``, which
+    COCO's tools pass over; of a photo without a face, one a region.
 
     ``pycocotools.mask.decode`` turns each ``segmentation`` back into the region's pixels. They are
     no crowds although RLE is their form: an evaluation passes over crowds.
@@ -145,16 +191,15 @@ def coco_json(parsing: Parsing, file_name: str) -> bytes:
 
     height, width = parsing.mask.shape
     annotations: list[dict[str, Any]] = []
-    for class_id in parsing.classes:
-        if class_id == BACKGROUND:
-            continue
-        region = np.asfortranarray(parsing.mask == class_id, dtype=np.uint8)
+    for face_id, class_id, mask in _instances(parsing):
+        region = np.asfortranarray(mask == class_id, dtype=np.uint8)
         encoded = rle.encode(region)
         annotations.append(
             {
                 "id": len(annotations) + 1,
                 "image_id": 1,
                 "category_id": class_id,
+                **({} if face_id is None else {"face": face_id}),
                 "segmentation": {
                     "size": [height, width],
                     "counts": encoded["counts"].decode("ascii"),
@@ -176,12 +221,47 @@ def coco_json(parsing: Parsing, file_name: str) -> bytes:
     return json.dumps(document).encode()
 
 
+def _instances(parsing: Parsing) -> Iterator[tuple[int | None, int, NDArray[np.uint8]]]:
+    """Each region of each face: the face's id, the class, and a mask ``(H, W)`` that has it."""
+    if len(parsing.faces) < 2:
+        alone = parsing.faces[0].id if parsing.faces else None
+        yield from ((alone, c, parsing.mask) for c in parsing.classes if c != BACKGROUND)
+        return
+    for face in parsing.faces:
+        mask = face.mask
+        yield from ((face.id, int(c), mask) for c in np.unique(face.labels) if c != BACKGROUND)
+
+
+def files_zip(
+    files: Mapping[str, Callable[[], bytes]],
+    progress: Callable[[float, str], object] | None = None,
+) -> bytes:
+    """Files by their name as a zip, each made when its turn comes.
+
+    Args:
+        progress: called before each file with the share done, 0..1, and the file's name; at the
+            end with 1 and no name.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for done, (name, make) in enumerate(files.items()):
+            if progress:
+                progress(done / len(files), name)
+            # PNGs are compressed already.
+            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            archive.writestr(name, make(), kind)
+    if progress:
+        progress(1.0, "")
+    return out.getvalue()
+
+
 def bundle_zip(
     parsing: Parsing,
     regions: pd.DataFrame,
     stem: str,
     photo_name: str,
     progress: Callable[[float, str], object] | None = None,
+    unknown: int = 0,
 ) -> bytes:
     """Everything about one photo as a zip.
 
@@ -191,31 +271,29 @@ def bundle_zip(
         stem: the name of the files' folder inside.
         photo_name: the photo's own file name, for COCO.
         progress: called before each file with the share done, 0..1, and the file's name.
+        unknown: as ``mask_png`` takes it.
     """
-    files: list[tuple[str, Callable[[], bytes]]] = [
-        ("mask.png", lambda: indexed_png(parsing.mask)),
-        ("overlay.png", lambda: overlay_png(parsing)),
-        ("confidence.png", lambda: gray_png(parsing.confidence)),
-        ("regions.csv", lambda: with_mark(regions_csv(regions))),
-        ("regions.json", lambda: regions_json(regions, parsing)),
-        ("coco.json", lambda: coco_json(parsing, photo_name)),
-        ("timings.csv", lambda: with_mark(timings_csv(parsing))),
-    ]
+    return files_zip(bundle(parsing, regions, stem, photo_name, unknown), progress)
+
+
+def bundle(
+    parsing: Parsing, regions: pd.DataFrame, stem: str, photo_name: str, unknown: int = 0
+) -> dict[str, Callable[[], bytes]]:
+    """The files of ``bundle_zip``, by their name."""
+    files: dict[str, Callable[[], bytes]] = {
+        "mask.png": lambda: mask_png(parsing, unknown),
+        "overlay.png": lambda: overlay_png(parsing),
+        "confidence.png": lambda: gray_png(parsing.confidence),
+        "regions.csv": lambda: with_mark(regions_csv(regions)),
+        "regions.json": lambda: regions_json(regions, parsing),
+        "coco.json": lambda: coco_json(parsing, photo_name),
+        "timings.csv": lambda: with_mark(timings_csv(parsing)),
+    }
     for class_id in parsing.classes:
         if class_id != BACKGROUND:
-            name = f"regions/{CLASSES[class_id].name}.png"
-            files.append((name, lambda c=class_id: cut_out_png(parsing, (c,))))  # type: ignore[misc]
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for done, (name, make) in enumerate(files):
-            if progress:
-                progress(done / len(files), name)
-            # PNGs are compressed already.
-            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
-            archive.writestr(f"{stem}/{name}", make(), kind)
-    if progress:
-        progress(1.0, "")
-    return out.getvalue()
+            make = partial(cut_out_png, parsing, (class_id,))
+            files[f"regions/{CLASSES[class_id].name}.png"] = make
+    return {f"{stem}/{name}": make for name, make in files.items()}
 
 
 def _no_formula(value: Any) -> Any:

@@ -7,12 +7,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bisenet.geometry.boxes import Rect, within
+from bisenet.geometry.boxes import Box, Rect, within
 from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.landmarks import Landmarks, face_crop
 from bisenet.postprocess.logits import LogitGrid
-from bisenet.postprocess.results import Face, face_extent, head_confidence, own_labels, spread
+from bisenet.postprocess.results import (
+    Face,
+    face_extent,
+    head_confidence,
+    leaving,
+    own_labels,
+    spread,
+)
 from bisenet.postprocess.wide_view import WideView
 
 # The least and the most that a view may claim of 255.
@@ -44,12 +51,13 @@ class Composite:
         crop: Crop,
         marks: Landmarks | None,
         wide: WideView | None = None,
+        drawn: Box | None = None,
     ) -> None:
         """Paint a face; where it meets another, the one with the stronger claim keeps a pixel.
 
         A claim is the confidence, weighed by how near the middle of its crop a pixel lies: at its
         rim a crop shows the neighbour, whose own crop sees more of it. A fine view's claim is
-        stronger than any wide one's.
+        stronger than any wide one's. ``drawn`` is the face's box where somebody has drawn it.
         """
         layer = _Layer.of(logits, crop, self.several, wide)
         if self.faces:
@@ -59,7 +67,7 @@ class Composite:
         self.faces.append(
             Face(
                 id=len(self.faces) + 1,
-                box=face_extent(logits, crop),
+                box=face_extent(logits, crop) if drawn is None else drawn,
                 score=0.0,
                 # At full detail the landmarks are more exact than when the crop was framed.
                 roll=crop.roll if marks is None else face_crop(marks, 1, crop.shape).roll,
@@ -97,10 +105,10 @@ class Composite:
         if len(self.faces) == 1:  # it kept all, and a large portrait's labels need no copying
             (face,) = self.faces
             confidence = self.confidence[within(face.window)]
-            return (replace(face, score=head_confidence(face.labels, confidence)),)
-        return tuple(
-            own_labels(f, self.mask, self.confidence, self.instance_ids) for f in self.faces
-        )
+            own = [replace(face, score=head_confidence(face.labels, confidence))]
+        else:
+            own = [own_labels(f, self.mask, self.confidence, self.instance_ids) for f in self.faces]
+        return tuple(leaving(face, self.mask, self.instance_ids) for face in own)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from bisenet.geometry.boxes import Box, Point, Rect, within
 from bisenet.geometry.crops import Crop
 from bisenet.postprocess import resample
 from bisenet.postprocess.logits import LogitGrid, softmax
-from bisenet.postprocess.wide_view import WideView
+from bisenet.postprocess.wide_view import WideView, cut_off
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 _PlaneOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -33,7 +33,8 @@ class Face:
 
     Attributes:
         id: its number in the photo, from 1; the largest face is 1.
-        box: where it lies from hairline to chin, in the photo's pixels: x0, y0, x1, y1.
+        box: where it lies from hairline to chin, in the photo's pixels: x0, y0, x1, y1; of a face
+            that was boxed by hand, that box.
         score: mean confidence over the pixels that are not background, 0..1.
         roll: how far the head leans, degrees clockwise as seen, -180..180.
         eyes: the eye on the picture's left and the one on its right (x, y), where both show.
@@ -44,6 +45,8 @@ class Face:
         crop: the square that the network saw, the fine view.
         logits: ``(19, S/8, S/8)`` f16, what the network said about that square.
         wide: the wide view beyond it; None where the fine one shows all of the photo.
+        cut_off: class ids of the regions that go on beyond the wide view, in the photo, where
+            nobody looked: their areas and shares are less than the truth.
     """
 
     id: int
@@ -57,6 +60,7 @@ class Face:
     crop: Crop = field(repr=False)
     logits: NDArray[np.float16] = field(repr=False)
     wide: WideView | None = field(default=None, repr=False)
+    cut_off: tuple[int, ...] = ()
 
     @property
     def turn(self) -> float:
@@ -116,14 +120,26 @@ class Parsing:
     @property
     def covered(self) -> NDArray[np.bool_]:
         """Where a view decided, ``(H, W)``; elsewhere the mask's 0 means nothing."""
-        if not self.instance_ids.size:
+        if self.instance_ids.shape != self.mask.shape:  # a mask that no view made
             return np.ones(self.mask.shape, bool)
         return self.instance_ids > 0
 
     @cached_property
+    def parsed_px(self) -> int:
+        """Pixels at which a view decided; counted once, as pages ask at every click."""
+        if self.instance_ids.shape != self.mask.shape:
+            return self.mask.size
+        return int(cv2.countNonZero(self.instance_ids))
+
+    @property
     def all_covered(self) -> bool:
-        """Whether a view decided everywhere; counted once, as pages ask at every click."""
-        return bool(self.covered.all())
+        """Whether a view decided everywhere."""
+        return self.parsed_px == self.mask.size
+
+    @property
+    def cut_off(self) -> tuple[int, ...]:
+        """Ids of the classes that are cut off in at least one face, in class order."""
+        return tuple(sorted({class_id for face in self.faces for class_id in face.cut_off}))
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -191,6 +207,13 @@ def spread(
     plane = np.full(shape, beyond, values.dtype) if beyond else np.zeros(shape, values.dtype)
     plane[within(window)] = values
     return plane
+
+
+def leaving(face: Face, mask: NDArray[np.uint8], instance_ids: NDArray[np.uint8]) -> Face:
+    """A face that says which of its regions are cut off in the finished composite."""
+    if face.wide is None:
+        return face
+    return dataclasses.replace(face, cut_off=cut_off(face.wide, face.id, mask, instance_ids))
 
 
 def own_labels(

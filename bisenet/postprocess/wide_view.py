@@ -28,6 +28,10 @@ RAMP = 0.15
 CONTINUED = tuple(
     BY_NAME[name].id for name in ("background", "hair", "hat", "neck", "neck_l", "cloth")
 )
+# A region is cut off where it lies along so much of the wide crop's edge, in sides of the crop.
+LEAST_CUT = 0.04
+# What can be cut off: the rest of a person lies in the middle of the wide crop.
+_LEAVING = tuple(class_id for class_id in CONTINUED if class_id != BACKGROUND)
 # A logit that never leads.
 _NEVER = np.float32(-30)
 
@@ -58,8 +62,11 @@ def wide_crop(crop: Crop) -> Crop | None:
     if (at >= -0.5).all() and (at <= crop.size - 0.5).all():
         return None
     middle = (crop.size - 1) / 2
-    reach = float(np.abs(at - middle).max()) / (crop.size / 2)
-    return crop.widened(min(max(reach, 1.0), WIDEST)).at(max(32, int(SIZE * crop.size) // 32 * 32))
+    size = max(32, int(SIZE * crop.size) // 32 * 32)
+    # A view labels what lies between its outer pixels' centres: the photo's last row lies a pixel
+    # within them.
+    reach = float(np.abs(at - middle).max()) * 2 * (size / crop.size) / (size - 2)
+    return crop.widened(min(max(reach, 1.0), WIDEST)).at(size)
 
 
 def join(
@@ -84,6 +91,45 @@ def join(
     view = WideView(around, continued.astype(np.float16))
     joined = share * fine + (1 - share) * _read(continued, position)
     return joined.astype(np.float32), view
+
+
+def cut_off(
+    view: WideView, face_id: int, mask: NDArray[np.uint8], instance_ids: NDArray[np.uint8]
+) -> tuple[int, ...]:
+    """Which of a person's regions leave the wide crop where nobody looks further.
+
+    Args:
+        view: the wide view of the face ``face_id``.
+        mask: ``(H, W)``, the photo's class ids.
+        instance_ids: ``(H, W)``, the id of the face whose view labels each pixel; 0 beyond.
+
+    Returns:
+        Class ids of the regions along at least ``LEAST_CUT`` of the crop's side whose neighbours
+        across its edge lie in the photo and no view covers them. A region that ends where the
+        photo ends is not cut off.
+    """
+    crop = view.crop
+    # On either side of the edge, two pixels from it or more in the photo and in the crop.
+    apart = max(2.0, 2.0 * crop.scale)
+    within_edge = _around_edge(crop, apart)
+    beyond_edge = _around_edge(crop, -apart)
+    height, width = mask.shape
+    inside = ((beyond_edge >= 0) & (beyond_edge < (width, height))).all(1)
+    inside &= ((within_edge >= 0) & (within_edge < (width, height))).all(1)
+    (x, y), (to_x, to_y) = within_edge[inside].T, beyond_edge[inside].T
+    ends = (instance_ids[y, x] == face_id) & (instance_ids[to_y, to_x] == 0)
+    along = np.bincount(mask[y, x][ends], minlength=max(_LEAVING) + 1)
+    return tuple(c for c in sorted(_LEAVING) if along[c] >= LEAST_CUT * crop.size)
+
+
+def _around_edge(crop: Crop, inset: float) -> NDArray[np.intp]:
+    """Pixels of the photo along a crop's four edges, ``inset`` of its pixels inside, ``(N, 2)``."""
+    last = crop.size - 1
+    along = np.linspace(0, last, crop.size)
+    low, high = np.full_like(along, inset), np.full_like(along, last - inset)
+    edges = ((along, low), (along, high), (low, along), (high, along))
+    points = np.concatenate([np.stack(edge, axis=1) for edge in edges])
+    return np.rint(crop.to_photo(points)).astype(np.intp)
 
 
 def _continued(wide: NDArray[np.float32], position: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message
 
 from bisenet import parse_queue
+from bisenet.classes import CLASSES, UNKNOWN_VALUES
 from bisenet.engines import ENGINES
 from bisenet.images.decode import MAX_BYTES, ImageError, Photo
 from bisenet.measure.regions import measure_regions
@@ -36,6 +37,8 @@ from bisenet.serving.refusal import refusal
 
 LOG = logging.getLogger("bisenet.api")
 JSON, PNG = "application/json", "image/png"
+# What the mask may have where no view looked, as a form says it.
+UNKNOWN_CHOICES = tuple(map(str, UNKNOWN_VALUES))
 _MESSAGES = {
     "draining": "This server is going away. Try again: another one will answer.",
     "loading": "The server is still loading the network. Try again in a moment.",
@@ -61,6 +64,7 @@ class _Answer:
     parsing: Parsing
     regions: pd.DataFrame
     mask_png: bytes
+    unknown: int
     notices: tuple[str, ...]
 
 
@@ -111,7 +115,9 @@ class ParseRoute:
             with self._lifecycle.request(client):
                 async with asyncio.timeout(self._body_seconds):
                     upload = await read_form(
-                        request, MAX_BYTES, {"framing": FRAMINGS, "engine": ENGINES}
+                        request,
+                        MAX_BYTES,
+                        {"framing": FRAMINGS, "engine": ENGINES, "unknown": UNKNOWN_CHOICES},
                     )
                 with upload:
                     answer = await self._run(request, upload, client)
@@ -158,11 +164,14 @@ class ParseRoute:
             if self._lifecycle.stuck:
                 raise ApiError(503, "not_ready", _MESSAGES["stalled"], {"retry-after": "30"})
 
+        unknown = int(upload.options.get("unknown", 0))
+
         def answer(photo: Photo, parsing: Parsing) -> _Answer:
             seconds = sum(parsing.timings.values()) / 1000
             self._mean_seconds += 0.2 * (seconds - self._mean_seconds)
             regions = measure_regions(parsing)
-            return _Answer(parsing, regions, encode.indexed_png(parsing.mask), photo.notices)
+            mask_png = encode.mask_png(parsing, unknown)
+            return _Answer(parsing, regions, mask_png, unknown, photo.notices)
 
         try:
             # Before the photo has its place: opening an engine takes seconds.
@@ -195,6 +204,7 @@ def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:
         "id": request_id,
         "width": width,
         "height": height,
+        "parsed_px": parsing.parsed_px,
         "framing": framing,
         "weights": parsing.weights,
         "engine": {
@@ -204,7 +214,11 @@ def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:
             "threads": parsing.engine.threads,
         },
         "faces": [
-            {"box": [float(v) for v in face.box], "score": float(face.score)}
+            {
+                "box": [float(v) for v in face.box],
+                "score": float(face.score),
+                "cut_off": [CLASSES[class_id].name for class_id in face.cut_off],
+            }
             for face in parsing.faces
         ],
         "regions": [
@@ -216,6 +230,7 @@ def as_json(request_id: str, framing: str, answer: _Answer) -> dict[str, Any]:
         "mask": {
             "media_type": PNG,
             "encoding": "base64",
+            "unknown": answer.unknown,
             "data": base64.b64encode(answer.mask_png).decode(),
         },
     }

@@ -46,6 +46,7 @@ from bisenet.serving.models import Models
 from bisenet.serving.pages import Pages
 from bisenet.serving.refusal import refusal
 from bisenet.serving.security import Hosts, Security
+from bisenet.serving.visiting import Visiting
 
 SCRIPT = ROOT / "streamlit_app.py"
 LOG = logging.getLogger("bisenet.server")
@@ -131,6 +132,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> App:
             Middleware(logs.RequestLog, metrics=metrics, base=settings.base_path),
             Middleware(Security, settings=settings),
             Middleware(Sockets, tally=Tally(settings.max_sockets, settings.max_sockets_client)),
+            Middleware(Visiting, base=settings.base_path, https=settings.https),
             Middleware(Headroom),
             Middleware(Bodies, rate=settings.body_rate * 1000),
             Middleware(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bisenet.classes import NUM_CLASSES
+from bisenet.classes import CLASSES, NUM_CLASSES, UNKNOWN_VALUES
 from bisenet.engines import ENGINES
 from bisenet.images.decode import MAX_BYTES
 from bisenet.measure.regions import COLUMNS
@@ -46,6 +46,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "bottom_px": _INTEGER,
     "parts": _INTEGER,
     "head_share": {"type": ["number", "null"]},
+    "cut_off": {"type": "boolean"},
     "mean_color": {"type": "string", "pattern": "^#[0-9a-f]{6}$"},
 }
 
@@ -87,6 +88,13 @@ def _parse_operation() -> dict[str, Any]:
             "photo": {"type": "string", "format": "binary"},
             "framing": {"type": "string", "enum": list(FRAMINGS), "default": "auto"},
             "engine": {"type": "string", "enum": list(ENGINES), "default": "auto"},
+            "unknown": {
+                "type": "string",
+                "enum": [str(value) for value in UNKNOWN_VALUES],
+                "default": "0",
+                "description": "What the mask's pixels have where no view looked, too far from "
+                "the faces: 0, as the background, or 255, which evaluations leave out.",
+            },
         },
     }
     id_header = {"description": "The request's id, as in the log.", "schema": _TEXT}
@@ -135,6 +143,12 @@ def _parsing_schema() -> dict[str, Any]:
             "id": _TEXT,
             "width": _INTEGER,
             "height": _INTEGER,
+            "parsed_px": {
+                **_INTEGER,
+                "minimum": 0,
+                "description": "How many of the photo's pixels the network looked at; parsed_share "
+                "is of these, image_share of width times height.",
+            },
             "framing": {"type": "string", "enum": list(FRAMINGS)},
             "weights": _TEXT,
             "engine": _object(
@@ -145,6 +159,10 @@ def _parsing_schema() -> dict[str, Any]:
                     {
                         "box": {**_list(_NUMBER), "minItems": 4, "maxItems": 4},
                         "score": {"type": "number", "minimum": 0, "maximum": 1},
+                        "cut_off": {
+                            **_list({"type": "string", "enum": [c.name for c in CLASSES]}),
+                            "description": "Regions that go on beyond what was looked at.",
+                        },
                     }
                 )
             ),
@@ -155,11 +173,16 @@ def _parsing_schema() -> dict[str, Any]:
                 {
                     "media_type": {"const": "image/png"},
                     "encoding": {"const": "base64"},
+                    "unknown": {
+                        "enum": list(UNKNOWN_VALUES),
+                        "description": "What stands where no view looked.",
+                    },
                     "data": {
                         "type": "string",
                         "contentEncoding": "base64",
                         "contentMediaType": "image/png",
-                        "description": "A palette PNG of the photo's size: class ids.",
+                        "description": "A palette PNG of the photo's size: class ids, "
+                        "and the value of unknown where no view looked.",
                     },
                 }
             ),

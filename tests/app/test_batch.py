@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from PIL import Image
@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from bisenet.batch.runner import Batch
 from bisenet.dashboard.batch import page_state
 from bisenet.dashboard.batch.page_state import PageState
+from bisenet.images import samples
 from tests.conftest import LABELLED, needs_labelled_faces
 from tests.waiting import until
 
@@ -96,6 +97,24 @@ def test_a_zip_of_faces_gives_a_table(batch: AppTest) -> None:
     table = page_of(at).batch.table()
     assert set(table["photo"]) == set(files)
     assert {"skin", "nose"} <= set(table["name"])
+
+
+def test_what_was_not_looked_at_is_said_in_table_and_masks(
+    batch: AppTest, png_of: Callable[[Image.Image], bytes]
+) -> None:
+    scene = Image.new("RGB", (1000, 900), "grey")
+    scene.paste(samples.astronaut(), (250, 388))
+    at = finished(begin(batch, ("scene.png", png_of(scene)), framing="auto"))
+    (table,) = (frame.value for frame in at.dataframe if "Outlying" in frame.value)
+    assert table["Cut off"].tolist() == ["Clothes"]
+    at.selectbox(key="batch-measure").set_value("parsed_share").run()
+    assert not at.exception
+    assert at.toggle(key="batch-unknown").value is False
+    at.toggle(key="batch-unknown").set_value(True).run()
+    assert not at.exception
+    (item,) = page_of(at).batch.snapshot().items
+    with Image.open(io.BytesIO(item.mask(255))) as mask:
+        assert (mask.size, mask.getextrema()) == ((1000, 900), (0, 255))
 
 
 def test_bad_files_are_listed_and_the_rest_goes_on(
@@ -208,7 +227,7 @@ def test_a_photo_opens_in_explore_and_a_new_batch_lets_go(
 ) -> None:
     at = finished(begin(batch, *photos.items()))
     old = page_of(at)
-    at.session_state[page_state._WANTED] = "4.jpg"
+    at.session_state[page_state._WANTED] = ("4.jpg", 1)
     at.run()
     assert [photo.name for photo in at.session_state["gallery"].photos] == ["4.jpg"]
     assert at.session_state["gallery"].current.data == photos["4.jpg"]

@@ -185,7 +185,7 @@ def test_the_scores_are_those_of_the_command(
     worst = min(outcome_of(page).photos, key=lambda photo: photo.scores[0].miou)
     box = page.selectbox(key="evaluate_photo")
     assert outcome_of(page).photos[int(box.value or 0)] is worst
-    assert "of the pixels are wrong, in red" in texts(page)
+    assert "of the labelled pixels are wrong, in red" in texts(page)
 
 
 @needs_labelled_faces
@@ -336,7 +336,7 @@ def test_a_release_is_scored_without_a_choice_of_ids(page: AppTest, portrait: Im
     page.session_state["evaluate-tab"] = "Photos"
     page.run()
     assert not page.exception
-    assert "of the pixels are wrong, in red" in texts(page)
+    assert "of the labelled pixels are wrong, in red" in texts(page)
 
 
 def test_what_is_there_stays_when_the_next_files_are_no_good(page: AppTest) -> None:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
+from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
+from bisenet.classes import BY_NAME
 from bisenet.dashboard.session import gallery as gallery_module
+from bisenet.images import samples
 from bisenet.network import weights
 from bisenet.parser import FaceParser
 from bisenet.runtime.admission import process_queue
+
+SHARES = "Shares of the whole photo"
 
 
 def texts(app: AppTest) -> str:
@@ -23,6 +29,34 @@ def test_a_sample_is_parsed_on_arrival(app: AppTest) -> None:
     table = app.dataframe[0].value
     assert {"Hair", "Skin", "Nose", "Left eye"} <= set(table["Region"])
     assert table["Image"].sum() == pytest.approx(100, abs=0.01)
+
+
+def test_shares_leave_out_what_was_not_looked_at_unless_told(
+    app: AppTest, png_of: Callable[[Image.Image], bytes]
+) -> None:
+    assert not [t for t in app.toggle if t.label == SHARES]  # of the sample, all was looked at
+    scene = Image.new("RGB", (1000, 900), "grey")
+    scene.paste(samples.astronaut(), (250, 388))
+    app.file_uploader[0].set_value(("scene.png", png_of(scene), "image/png")).run()
+    assert not app.exception
+    assert "Hatched: not looked at" in texts(app)
+    assert "Clothes are cut off at the edge of the view" in texts(app)
+    table = app.dataframe[0].value
+    assert table["Looked at"].sum() == pytest.approx(100, abs=0.01)
+    assert table["Region"][table["Cut off"]].tolist() == ["Clothes"]
+    (switch,) = (t for t in app.toggle if t.label == SHARES)
+    switch.set_value(True).run()
+    table = app.dataframe[0].value
+    assert table["Image"].sum() < 95
+    # The choice is one for all pages.
+    app.switch_page("pages/regions.py").run()
+    assert not app.exception
+    labels = [metric.label for metric in app.metric]
+    assert "Of the photo" in labels
+    app.selectbox(key="region_choice").set_value(BY_NAME["cloth"].id).run()
+    assert "Clothes are cut off at the edge of the view" in texts(app)
+    next(t for t in app.toggle if t.label == SHARES).set_value(False).run()
+    assert "Of what was looked at" in [metric.label for metric in app.metric]
 
 
 def test_left_and_right_are_explained(app: AppTest) -> None:

@@ -240,3 +240,24 @@ def test_python_can_select(view: ViewerPage) -> None:
     view.page.get_by_role("button", name="Rerun").click()
     view.settle()
     assert "selected=10" in view.server, "a push is applied once"
+
+
+def test_what_was_not_looked_at_has_a_legend_and_no_share(view: ViewerPage) -> None:
+    view.open("?unseen=1")
+    legend = view.page.locator(".viewer .legend")
+    assert legend.inner_text().split("\n") == ["Not looked at", "10\u202f% of the photo"]
+    assert "Shares are of what was looked at." in view.page.locator(".viewer .note").inner_text()
+    view.hover(BACKGROUND)
+    assert view.tip.startswith("Not looked at")
+    assert "too far from the faces" in view.tip
+    kinds = {tuple(view.rgba((0.02 + k / 640, 0.5))) for k in range(12)}
+    assert len(kinds) == 2  # the veil and the lines over it
+    view.hover(HAIR)
+    assert "of what was looked at" in view.tip
+    shares = [float(view.switch("hair").locator(".share").inner_text().split("\u202f")[0])]
+    view.page.get_by_text("Of the photo", exact=True).click()
+    view.page.locator(".viewer .note", has_text="Shares are of").wait_for(state="detached")
+    shares.append(float(view.switch("hair").locator(".share").inner_text().split("\u202f")[0]))
+    assert shares[1] == pytest.approx(0.9 * shares[0], abs=1)
+    view.hover(HAIR)
+    assert "of the photo" in view.tip

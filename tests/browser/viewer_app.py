@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from bisenet.classes import NOT_LOOKED_AT
 from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.viewer import current_view, select_face, select_region, viewer
 from bisenet.geometry.boxes import Box
@@ -27,8 +28,10 @@ def ellipse(
 
 
 @st.cache_data
-def synthetic(width: int, height: int, hat: bool = False) -> tuple[bytes, bytes, bytes]:
-    """Photo (JPEG), labels and confidence (packed) of a drawn face."""
+def synthetic(
+    width: int, height: int, hat: bool = False, unseen: bool = False
+) -> tuple[bytes, bytes, bytes]:
+    """Photo (JPEG), labels and confidence (packed) of a drawn face; ``unseen``: its left tenth."""
     labels = np.zeros((height, width), np.uint8)
     parts = [
         (17, 0.50, 0.42, 0.33, 0.36),
@@ -47,6 +50,8 @@ def synthetic(width: int, height: int, hat: bool = False) -> tuple[bytes, bytes,
         parts.append((18, 0.50, 0.12, 0.30, 0.10))
     for class_id, *place in parts:
         labels[ellipse((height, width), *place)] = class_id
+    if unseen:
+        labels[:, : width // 10] = NOT_LOOKED_AT
     shade = np.linspace(90, 190, height, dtype=np.uint8)[:, None, None]
     photo = np.broadcast_to(shade, (height, width, 3)).copy()
     photo[labels == 1] = (224, 180, 150)
@@ -61,7 +66,9 @@ def synthetic(width: int, height: int, hat: bool = False) -> tuple[bytes, bytes,
 def explore() -> None:
     """The viewer with what the server knows of it."""
     width, _, height = st.query_params.get("size", "640x480").partition("x")
-    photo, labels, confidence = synthetic(int(width), int(height))
+    photo, labels, confidence = synthetic(
+        int(width), int(height), unseen="unseen" in st.query_params
+    )
     faces: dict[int, Box] = {}
     if "faces" in st.query_params:
         faces = {1: (120, 60, 400, 400), 2: (420, 100, 560, 300)}
@@ -98,6 +105,7 @@ def explore() -> None:
         compare,
         on_box=mark if marks else None,
         on_dismiss=dismiss if marks else None,
+        of_photo="unseen" in st.query_params and st.toggle("Of the photo"),
     )
     st.text(f"message={st.session_state.get('message')}")
     show(view)

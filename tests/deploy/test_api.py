@@ -79,6 +79,33 @@ def test_it_is_the_parse_of_the_package(server: Replica) -> None:
         assert np.mean(np.asarray(mask) == expected) > 0.999
 
 
+def test_what_was_not_looked_at_is_0_or_255_as_asked(server: Replica) -> None:
+    scene = Image.new("RGB", (1000, 900), "grey")
+    scene.paste(samples.astronaut(), (250, 388))
+    source = io.BytesIO()
+    scene.save(source, format="PNG")
+    masks = {}
+    for value in ("0", "255"):
+        answer = send(server.url, source.getvalue(), unknown=value)
+        check_against_description(server.url, answer)
+        result = answer.json()
+        assert result["mask"]["unknown"] == int(value)
+        with Image.open(io.BytesIO(base64.b64decode(result["mask"]["data"]))) as mask:
+            masks[value] = np.asarray(mask)
+    looked_at = masks["255"] != 255
+    assert looked_at.sum() == result["parsed_px"] < looked_at.size
+    assert (masks["0"] == np.where(looked_at, masks["255"], 0)).all()
+    assert sum(region["parsed_share"] for region in result["regions"]) == pytest.approx(1)
+    assert sum(region["image_share"] for region in result["regions"]) < 0.99
+    assert result["faces"][0]["cut_off"] == ["cloth"]
+    assert [r["name"] for r in result["regions"] if r["cut_off"]] == ["cloth"]
+    alone = send(server.url, source.getvalue(), "image/png", unknown="255")
+    with Image.open(io.BytesIO(alone.body)) as mask:
+        assert (np.asarray(mask) == masks["255"]).all()
+    refused = send(server.url, source.getvalue(), unknown="19")
+    assert (refused.status, error_code(refused)) == (400, "bad_option")
+
+
 def test_accept_png_gives_the_mask_alone(server: Replica) -> None:
     answer = send(server.url, photo(256), "image/png")
     assert (answer.status, answer.headers["content-type"]) == (200, "image/png")

@@ -15,12 +15,14 @@ from bisenet.detection.finder import Detection
 from bisenet.geometry.boxes import Box
 from bisenet.geometry.crops import square_crop
 from bisenet.images import samples
-from bisenet.measure.regions import COLUMNS, measure_regions
+from bisenet.measure.regions import COLUMNS, measure_regions, of_people
 from bisenet.parser import FaceParser, Parsing, _parseable
 from bisenet.postprocess.landmarks import Landmarks
 from bisenet.postprocess.logits import softmax, to_crop
 
-L_EYE, R_EYE, SKIN = (BY_NAME[name].id for name in ("l_eye", "r_eye", "skin"))
+L_EYE, R_EYE, SKIN, HAIR, CLOTH = (
+    BY_NAME[name].id for name in ("l_eye", "r_eye", "skin", "hair", "cloth")
+)
 # Where the astronaut's face is in the 512-pixel picture.
 EYES = ((202.0, 102.0), (246.0, 103.0))
 
@@ -111,7 +113,10 @@ def test_measurements_by_face(group: Parsing) -> None:
     assert set(table["face"]) == {1, 2, 3}
     assert "background" not in set(table["name"])
     area = table.groupby("name")["area_px"].sum().to_dict()
-    wanted = whole.set_index("name")["area_px"].to_dict()
+    own, left_out = of_people(group)
+    wanted = measure_regions(own).set_index("name")["area_px"].to_dict()
+    assert {one.class_id for ones in left_out.values() for one in ones} <= {HAIR, CLOTH}
+    assert 0.99 < (own.mask == group.mask).mean() <= 1
     assert area == {name: pixels for name, pixels in wanted.items() if name != "background"}
     skin = table[table["name"] == "skin"].set_index("face")["centroid_x_px"].to_dict()
     for face in group.faces:
@@ -155,7 +160,8 @@ def test_faces_boxed_by_hand(parser: FaceParser) -> None:
     parsing = parser.parse(photo, boxes=boxes)
     assert len(parsing.faces) == 2
     assert len(parsing.notices) == 1
-    assert "box 2" in parsing.notices[0]
+    assert "face 2" in parsing.notices[0]
+    assert {face.box for face in parsing.faces} == set(boxes), "boxes stay as they were drawn"
     face = min(parsing.faces, key=lambda f: f.crop.centre[1])
     assert face.crop.centre == pytest.approx((225, 110), abs=12)
 

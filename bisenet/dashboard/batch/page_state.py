@@ -10,9 +10,10 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bisenet.batch.runner import Batch
-from bisenet.dashboard.session import resources, shell, upload_store
+from bisenet.dashboard.session import resources, shell, upload_store, visitors
 from bisenet.dashboard.session.gallery import StoredPhoto
 from bisenet.dashboard.session.jobs import Job, at_session_end
+from bisenet.dashboard.viewer import select_face
 from bisenet.images import samples
 from bisenet.images.archives import ArchiveError, SkippedFile
 from bisenet.images.decode import ImageError, display_name
@@ -44,7 +45,7 @@ class PageState:
 
 def current() -> PageState | None:
     """This session's batch, or None."""
-    page: PageState | None = st.session_state.get(_PAGE)
+    page: PageState | None = visitors.store().get(_PAGE)
     return page
 
 
@@ -85,7 +86,7 @@ def begin_samples() -> None:
 
 def clear() -> None:
     """Stop the batch and let go of it."""
-    page: PageState | None = st.session_state.pop(_PAGE, None)
+    page: PageState | None = visitors.store().pop(_PAGE, None)
     if page is not None:
         page.job.cancel()
         page.batch.release()
@@ -100,8 +101,11 @@ def forget() -> None:
     upload_store.empty_box(_UPLOAD)
 
 
-def open_in_explore(name: str) -> None:
-    """Put a photo of the batch into the gallery and go there; a sentence where that cannot be."""
+def open_in_explore(name: str, face: int | None = None) -> None:
+    """Put a photo of the batch into the gallery, choose a face and go there.
+
+    A sentence where that cannot be.
+    """
     page = current()
     if page is None:
         return
@@ -111,19 +115,21 @@ def open_in_explore(name: str) -> None:
     except (ImageError, ArchiveError, QueueFull) as error:
         st.session_state[_PROBLEM] = str(error)
         return
+    faces = next((p.faces for p in page.batch.snapshot().items if p.name == name), 0)
+    select_face(face if faces > 1 else None)
     st.switch_page("pages/explore.py")
 
 
-def want(name: str) -> None:
-    """Ask for a photo from a callback, where no page can be switched yet."""
-    st.session_state[_WANTED] = name
+def want(name: str, face: int) -> None:
+    """Ask for a photo's face from a callback, where no page can be switched yet."""
+    st.session_state[_WANTED] = (name, face)
 
 
 def open_wanted() -> None:
     """Open what a callback asked for."""
-    name: str | None = st.session_state.pop(_WANTED, None)
-    if name is not None:
-        open_in_explore(name)
+    wanted: tuple[str, int] | None = st.session_state.pop(_WANTED, None)
+    if wanted is not None:
+        open_in_explore(*wanted)
 
 
 def take_problem() -> str:
@@ -140,5 +146,5 @@ def _start(uploads: PhotoSources, framing: FramingName, samples: bool = False) -
     batch = Batch(uploads, parse)
     job = Job(batch.run, name="batch")
     page = PageState(batch, job, weights, at_session_end(batch.release), samples)
-    st.session_state[_PAGE] = page
+    visitors.store()[_PAGE] = page
     job.start()

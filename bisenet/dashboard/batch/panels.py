@@ -11,7 +11,7 @@ from bisenet.batch.runner import Snapshot
 from bisenet.dashboard.batch import page_state
 from bisenet.dashboard.batch import results as batch_results
 from bisenet.dashboard.batch.page_state import PageState
-from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets import downloads, unknown_choice
 from bisenet.runtime.timing import duration
 
 _PROGRESS_SECONDS = 1.0
@@ -86,10 +86,11 @@ def _results(page: PageState) -> None:
 def _downloads(page: PageState, state: Snapshot) -> None:
     """Files are made on the click: of what is there at that moment."""
     batch = page.batch
+    unknown = unknown_choice.choose(not any(p.covered_png for p in state.items), "batch-unknown")
 
     def masks() -> bytes:
-        kept = [(p.name, p.mask_png) for p in batch.snapshot().items if p.mask_png]
-        return bundle.masks_zip(kept)
+        kept = [p for p in batch.snapshot().items if p.mask_png]
+        return bundle.masks_zip((p.name, p.mask(unknown)) for p in kept)
 
     for kind, write, hint in (
         ("CSV", bundle.table_csv, "A row a photo, face and region."),

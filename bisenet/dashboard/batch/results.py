@@ -33,12 +33,16 @@ _FIRST = (BY_NAME["hair"].id, BY_NAME["skin"].id)
 
 @dataclass(frozen=True)
 class Results:
-    """A row a face under one measure: ``wide``, how it stands out, and its previews."""
+    """A row a face under one measure: ``wide``, how it stands out, and its previews.
+
+    ``cut_off`` names the regions of each face that go on beyond what was looked at.
+    """
 
     measure: Measure
     wide: pd.DataFrame
     found: pd.DataFrame
     previews: dict[tuple[str, int], Preview]
+    cut_off: dict[tuple[str, int], str]
 
     @property
     def classes(self) -> list[int]:
@@ -57,7 +61,7 @@ def results(state: Snapshot, table: pd.DataFrame, measure: Measure) -> None:
     previews = {(p.name, one.face): one for p in state.items for one in p.previews}
     wide = by_face(table, measure)
     found = outliers(wide).assign(why=reasons(wide, measure))
-    shown = Results(measure, wide, found, previews)
+    shown = Results(measure, wide, found, previews, _cut_off(table))
     tabs.draw(
         {
             "Table": partial(_table, shown),
@@ -91,6 +95,15 @@ def failures(bad: Sequence[SkippedFile]) -> None:
         height="content" if len(bad) < 10 else 380,
         column_config={"Reason": st.column_config.TextColumn(width="large")},
     )
+
+
+def _cut_off(table: pd.DataFrame) -> dict[tuple[str, int], str]:
+    """The titles of each face's regions that are cut off; empty where none is."""
+    names: dict[tuple[str, int], list[str]] = {}
+    columns = (table[name] for name in ("photo", "face", "region", "cut_off"))
+    for photo, face, region, cut_off in zip(*columns, strict=True):
+        names.setdefault((photo, face), []).extend([region] if cut_off else [])
+    return {face: ", ".join(regions) for face, regions in names.items()}
 
 
 def _others(state: Snapshot) -> None:
@@ -147,6 +160,11 @@ def _table(shown: Results) -> None:
             "What is unusual": [_in_short(why) for why in rows["why"]],
             # 0 is said of a face that cannot be judged.
             "How unusual": rows["score"].where(rows["score"] > 0).to_numpy(),
+            **(
+                {"Cut off": [shown.cut_off[key] for key in rows.index]}
+                if any(shown.cut_off.values())
+                else {}
+            ),
             **{CLASSES[i].title: wide[i].to_numpy() for i in shown.classes if i not in _FIRST},
         }
     )
@@ -167,6 +185,9 @@ def _table(shown: Results) -> None:
                 width=300, help="Regions whose value is far from this batch's usual one."
             ),
             "How unusual": number(format="%.1f", help=f"{_RULE} The most of its regions."),
+            "Cut off": st.column_config.TextColumn(
+                help="Goes on beyond what was looked at: area and shares are too small."
+            ),
             **{
                 CLASSES[i].title: number(
                     f"{CLASSES[i].title}, {shown.measure.unit}", format=f"%.{places}f"
@@ -181,7 +202,8 @@ def _table(shown: Results) -> None:
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen[0] < len(frame):
-        page_state.open_in_explore(str(frame["Photo"].iloc[chosen[0]]))
+        row = frame.iloc[chosen[0]]
+        page_state.open_in_explore(str(row["Photo"]), int(row["Face"]))
 
 
 def _in_short(why: str) -> str:
@@ -266,7 +288,8 @@ def _scatter(shown: Results, table: pd.DataFrame) -> None:
     )
     at = picked["selection"]["point_indices"]
     if at and at[0] < len(points):
-        page_state.open_in_explore(str(points.index[at[0]][0]))
+        photo, face = points.index[at[0]]
+        page_state.open_in_explore(str(photo), int(face))
 
 
 def _thumbnails(shown: Results) -> None:
@@ -316,6 +339,6 @@ def _card(
             type="tertiary",
             help=f"Open {photo}, face {face}, in Explore. {why}",
             on_click=page_state.want,
-            args=(photo,),
+            args=(photo, face),
             width="stretch",
         )

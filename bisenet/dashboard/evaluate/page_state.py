@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bisenet import parse_queue
-from bisenet.dashboard.session import resources, shell
+from bisenet.dashboard.session import resources, shell, visitors
 from bisenet.dashboard.session.gallery import MAX_BYTES, View
 from bisenet.dashboard.session.jobs import Job
 from bisenet.data.label_mapping import Labelling
@@ -164,7 +164,7 @@ class PageState:
 
 def current() -> PageState:
     """This session's."""
-    state: PageState = st.session_state.setdefault(_STATE, PageState())
+    state: PageState = visitors.store().setdefault(_STATE, PageState())
     return state
 
 
@@ -193,7 +193,7 @@ def upload(uploaded: Sequence[tuple[str, bytes]]) -> None:
         return survey(pairing.pairs, files.read, progress, stop, place)
 
     job = Job(look, name="evaluate-survey")
-    st.session_state[_STATE] = PageState(Dataset(files, pairing, job))
+    visitors.store()[_STATE] = PageState(Dataset(files, pairing, job))
     job.start()
 
 
@@ -219,7 +219,7 @@ def clear() -> None:
     if dataset is not None:
         dataset.close()
     # Not replaced: Streamlit would keep the former value until the page runs once more.
-    del st.session_state[_STATE]
+    del visitors.store()[_STATE]
 
 
 def _for_every_pair(parse: Parse) -> ParseFor:

@@ -174,7 +174,7 @@ def _side_by_side(
     )
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f"**Difference**: {100 * share:.1f} % of the pixels are wrong, in red")
+        st.markdown(f"**Difference**: {100 * share:.1f} % of the labelled pixels are wrong, in red")
         st.image(fitted(marked), alt="Pixels whose label is wrong, in red", width="stretch")
         downloads.button(
             "Difference, PNG",

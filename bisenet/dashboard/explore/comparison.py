@@ -10,8 +10,9 @@ import streamlit as st
 from bisenet.dashboard.picture import Picture
 from bisenet.dashboard.session import resources, shell
 from bisenet.dashboard.session.gallery import View
-from bisenet.dashboard.widgets import downloads
+from bisenet.dashboard.widgets import downloads, share_choice
 from bisenet.dashboard.widgets.pictures import fitted
+from bisenet.dashboard.widgets.share_choice import Share
 from bisenet.dashboard.widgets.tables import region_column_config, region_columns
 from bisenet.measure import differences as compare
 from bisenet.network import weights
@@ -65,13 +66,17 @@ def picture(view: View) -> Picture:
 def differences(first: View, second: View, stem: str) -> None:
     """Where the labels differ, and the measurements with their deltas."""
     st.subheader("Differences")
-    difference = compare.label_difference(first.parsing.mask, second.parsing.mask)
+    difference = compare.label_difference(first.parsing.labels, second.parsing.labels)
     deltas = compare.region_deltas(first.regions, second.regions)
     left, right = st.columns([2, 3], gap="large")
     with left:
         marked = compare.difference_picture(first.parsing, difference)
         st.image(fitted(marked), alt="Pixels whose label differs, in red", width="stretch")
-        st.metric("Pixels with another label", f"{100 * difference.share:.2f} %")
+        st.metric(
+            "Pixels with another label",
+            f"{100 * difference.share:.2f} %",
+            help="Of the pixels that were looked at in both.",
+        )
         if difference.resampled:
             st.caption(
                 "The photos differ in size: the second one's labels were brought to the first "
@@ -82,17 +87,18 @@ def differences(first: View, second: View, stem: str) -> None:
         )
     with right:
         st.caption(f"A: {_title(first)}. B: {_title(second)}. Deltas are B minus A.")
-        _table(deltas)
+        _table(deltas, share_choice.chosen(first.parsing, second.parsing))
         downloads.csv("Deltas, CSV", deltas, f"{stem}-deltas.csv")
 
 
-def _table(deltas: pd.DataFrame) -> None:
+def _table(deltas: pd.DataFrame, share: Share) -> None:
+    name, column = share.title, share.column
     shown = pd.DataFrame(
         {
             **region_columns(deltas["class_id"]),
-            "Image A, %": 100 * deltas["image_share_first"],
-            "Image B, %": 100 * deltas["image_share_second"],
-            "Delta, points": 100 * deltas["image_share_delta"],
+            f"{name} A, %": 100 * deltas[f"{column}_first"],
+            f"{name} B, %": 100 * deltas[f"{column}_second"],
+            "Delta, points": 100 * deltas[f"{column}_delta"],
             "Area A, px": deltas["area_px_first"],
             "Area B, px": deltas["area_px_second"],
             "Confidence A, %": 100 * deltas["confidence_first"],

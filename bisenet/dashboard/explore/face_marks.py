@@ -54,7 +54,12 @@ def dismiss(shown: Shown, face_id: int) -> None:
 
 
 def offers(parsing: Parsing) -> None:
-    """Buttons that undo what was boxed or dismissed, and that raise the limit of faces."""
+    """How many faces there are; buttons that undo what was boxed or dismissed, and that raise the
+    limit of faces.
+    """
+    count = len(parsing.faces)
+    found = f"{count} {'face' if count == 1 else 'faces'} found" if count else "No face found"
+    st.caption(f":material/face: {found}. Someone missing? **Mark a face** below the picture.")
     photo_id = shell.current_id()
     request = shell.gallery().face_request(photo_id)
     limit = next((n for n in LIMITS if n > request.max_faces), None)

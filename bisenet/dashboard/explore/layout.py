@@ -1,44 +1,57 @@
-"""Where things stand on the Explore page: the photo first, its table beside it where both fit."""
+"""Where things stand on the Explore page: the photo first, all else beside it or right under it."""
 
 from __future__ import annotations
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-# Everything but the picture: the bar of pages, the strip and the toolbar; with the table's first
-# rows under it; the panel of switches, the table beside it and the gaps, across.
-_ABOVE = "14rem"
-_ABOVE_AND_UNDER = "21rem"
-_BESIDE = "53rem"
-_STYLE = """<style>
+# Photos no wider than this for their height leave room for the table beside them.
+_UPRIGHT = 1.1
+# rem: the bar of pages, the strip and the toolbar stand above and under the picture; the panel of
+# switches with its gap beside it, then the table with its own. The rest is the picture's.
+_UPRIGHT_STYLE = """<style>
 .st-key-look {{
-  --stage: clamp(18rem, max(100vh - {under}, min(100vh - {above}, (100vw - {beside}) / {ratio})),
-    46rem);
+  --stage: clamp(18rem, min(100vh - 14rem, (100vw - 53rem) / {ratio}), 46rem);
   gap: 1.75rem;
 }}
 .st-key-look > :has(> .st-key-look-photo) {{
-  flex: 1 1 max(46.5rem, min(100%, {wide})); min-width: min(100%, 20rem);
+  flex: 1 1 min(100%, max(34rem, var(--stage) * {ratio}) + 19.5rem); min-width: min(100%, 20rem);
 }}
-.st-key-look > :has(> .st-key-look-table) {{ flex: 1000 1 20rem; min-width: min(100%, 20rem); }}
+.st-key-look > :has(> .st-key-look-rest) {{ flex: 1000 1 20rem; min-width: min(100%, 20rem); }}
+</style>"""
+# The picture is lower than the panel of switches: the table stands in the corner that they leave.
+_WIDE_STYLE = """<style>
+.st-key-look {{ --stage: clamp(18rem, 100vh - 21rem, 46rem); }}
+@media (min-width: 64rem) {{
+  .st-key-look {{
+    display: grid; grid-template-columns: minmax(0, 1fr);
+    --frame: min(100vw - 10rem - 19.25rem, max(34rem, var(--stage) * {ratio} + 2px));
+  }}
+  .st-key-look > * {{ grid-area: 1 / 1; min-width: 0; }}
+  .st-key-look > :has(> .st-key-look-rest) {{
+    width: var(--frame); z-index: 1; pointer-events: none;
+    padding-top: calc(min(var(--stage), var(--frame) / {ratio}) + {caption} + 4.25rem);
+  }}
+  .st-key-look-rest > * {{ pointer-events: auto; }}
+}}
 </style>"""
 
 
-def places(ratio: float, comparing: bool) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """The places of the viewer and of the table.
+def places(ratio: float, second: float | None = None) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The place of the viewer, and of all that is said of its picture.
+
+    Nothing but the viewer belongs into the first: under a wide picture the second begins.
 
     Args:
         ratio: the photo's width over its height.
-        comparing: two photos, which need the whole width.
+        second: that of the photo beside it in a comparison.
     """
-    wide = "100%" if comparing else f"var(--stage) * {ratio:.4f} + 19.5rem"
-    st.html(
-        _STYLE.format(
-            ratio=f"{ratio:.4f}",
-            wide=wide,
-            above=_ABOVE,
-            under=_ABOVE_AND_UNDER,
-            beside=_BESIDE,
-        )
-    )
+    if second is None and ratio <= _UPRIGHT:
+        style = _UPRIGHT_STYLE.format(ratio=f"{ratio:.4f}")
+    else:
+        both = ratio if second is None else 2 * min(ratio, second)
+        caption = "0rem" if second is None else "2.4rem"
+        style = _WIDE_STYLE.format(ratio=f"{both:.4f}", caption=caption)
+    st.html(style)
     with st.container(horizontal=True, key="look", vertical_alignment="top"):
-        return st.container(key="look-photo"), st.container(key="look-table")
+        return st.container(key="look-photo"), st.container(key="look-rest")

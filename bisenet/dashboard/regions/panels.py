@@ -15,8 +15,9 @@ from streamlit.delta_generator import DeltaGenerator
 from bisenet.classes import BACKGROUND, BY_NAME, CLASSES, FACE_CLASSES
 from bisenet.dashboard.regions import charts as region_charts
 from bisenet.dashboard.viewer import select_region
-from bisenet.dashboard.widgets import charts, downloads
+from bisenet.dashboard.widgets import charts, downloads, looked_at
 from bisenet.dashboard.widgets.pictures import fitted
+from bisenet.dashboard.widgets.share_choice import Share
 from bisenet.dashboard.widgets.tables import swatch
 from bisenet.measure import region_detail
 from bisenet.measure.proportions import Proportions
@@ -84,19 +85,16 @@ def figures(
     class_id: int,
     entropy: NDArray[np.float32],
     region: NDArray[np.bool_],
+    share: Share,
 ) -> None:
-    """A region's measurements, with units."""
+    """A region's measurements, with units; whether it is cut off is said below them."""
     row: dict[Any, Any] = regions[regions["class_id"] == class_id].iloc[0].to_dict()
     unsure = region_detail.boundary_entropy(entropy, region)
     head = "none" if pd.isna(row["head_share"]) else f"{100 * row['head_share']:.1f} %"
     width, height = (row["right_px"] - row["left_px"], row["bottom_px"] - row["top_px"])
     values = [
         ("Area", f"{row['area_px']:,} px", "Number of pixels."),
-        (
-            "Of the photo",
-            f"{100 * row['image_share']:.2f} %",
-            "Share of all of the photo's pixels.",
-        ),
+        (share.of.capitalize(), f"{100 * row[share.column]:.2f} %", f"Share {share.of}."),
         ("Of the head", head, "Share of all but background and clothes."),
         ("Width x height", f"{width} x {height} px", "Of the smallest upright box around it."),
         ("Perimeter", f"{row['perimeter_px']:,.0f} px", "Length of its outline, holes included."),
@@ -118,6 +116,8 @@ def figures(
         with st.container(width="content", gap="xxsmall"):
             st.caption("Mean colour")
             st.markdown(f"![mean colour]({swatch(row['mean_color'])}) `{row['mean_color']}`")
+    if row["cut_off"]:
+        looked_at.cut_off_caption((class_id,))
 
 
 def heat_map(parsing: Parsing, class_id: int, entropy: NDArray[np.float32]) -> None:

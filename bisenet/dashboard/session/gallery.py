@@ -11,7 +11,7 @@ import hashlib
 import io
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from bisenet.dashboard.picture import Picture, pack
 from bisenet.dashboard.session.view_store import ViewStore
 from bisenet.geometry.boxes import Box
 from bisenet.images.decode import display_name, upright_size
-from bisenet.measure.regions import measure_regions
+from bisenet.measure.regions import LeftOut, measure_regions, of_people
 from bisenet.output import encode
 from bisenet.parser import MAX_FACES, Parsing
 
@@ -111,7 +111,12 @@ class View:
     regions: pd.DataFrame
     picture: Picture
     notices: tuple[str, ...] = ()
+    left_out: Mapping[int, tuple[LeftOut, ...]] = dataclasses.field(default_factory=dict)
     _of_faces: dict[int, pd.DataFrame] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    _entropy: dict[tuple[int, ...], NDArray[np.float16]] = dataclasses.field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -121,17 +126,33 @@ class View:
         return _display_scale(*self.parsing.mask.shape)
 
     def of_face(self, face_id: int | None) -> View:
-        """The same view with one face's labels and measurements; all of it for None.
+        """The same view with one face's labels, probabilities and measurements; all for None.
 
         A face is measured once: pages ask anew at every click.
         """
         face = next((f for f in self.parsing.faces if f.id == face_id), None)
         if face is None or len(self.parsing.faces) == 1:
             return self
-        parsing = dataclasses.replace(self.parsing, mask=face.mask)
+        parsing = dataclasses.replace(self.parsing, mask=face.mask, faces=(face,))
         if face.id not in self._of_faces:
             self._of_faces[face.id] = measure_regions(parsing)
-        return dataclasses.replace(self, parsing=parsing, regions=self._of_faces[face.id])
+        strange = {i: parts for i, parts in self.left_out.items() if i == face.id}
+        return dataclasses.replace(
+            self, parsing=parsing, regions=self._of_faces[face.id], left_out=strange
+        )
+
+    def entropy(self) -> NDArray[np.float32]:
+        """``Parsing.entropy``, kept for the face that was last asked for: pages ask at each click.
+
+        Half precision holds it, bits to a thousandth.
+        """
+        faces = tuple(face.id for face in self.parsing.faces)
+        kept = self._entropy.get(faces)
+        if kept is None:
+            kept = self.parsing.entropy().astype(np.float16)
+            self._entropy.clear()
+            self._entropy[faces] = kept
+        return kept.astype(np.float32)
 
     @property
     def nbytes(self) -> int:
@@ -140,11 +161,18 @@ class View:
         faces = (*parsing.faces, *parsing.views)
         arrays: list[NDArray[Any] | None] = [
             *(parsing.image, parsing.mask, parsing.confidence, parsing.instance_ids),
+            *tuple(self._entropy.values()),
             *(array for face in faces for array in (face.labels, face.logits)),
             *(face.wide.logits for face in faces if face.wide is not None),
         ]
         held = {id(array): array.nbytes for array in arrays if array is not None}
         return sum(held.values()) + self.picture.nbytes
+
+
+def view_of_people(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> View:
+    """As ``make_view``, of a photo in which each face has its own parts only."""
+    own, left_out = of_people(parsing)
+    return dataclasses.replace(make_view(own, name, notices), left_out=left_out)
 
 
 def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> View:
@@ -160,6 +188,15 @@ def make_view(parsing: Parsing, name: str, notices: tuple[str, ...] = ()) -> Vie
         boxes,
     )
     return View(name, parsing, measure_regions(parsing), picture, notices)
+
+
+class _Held:
+    """Photos and what was asked of their faces, of one gallery or of several beside each other."""
+
+    def __init__(self) -> None:
+        self.photos: OrderedDict[str, StoredPhoto] = OrderedDict()
+        self.requests: dict[str, FaceRequest] = {}
+        self.last: str | None = None  # looked at, by whomever
 
 
 class Gallery:
@@ -180,12 +217,36 @@ class Gallery:
     ):
         self.max_photos = max_photos
         self.max_bytes = max_bytes
-        self._photos: OrderedDict[str, StoredPhoto] = OrderedDict()
         self._views = ViewStore[View](max_bytes) if views is None else views
-        self._owner = object()
-        weakref.finalize(self, self._views.forget, self._owner)
-        self._face_requests: dict[str, FaceRequest] = {}
-        self.selected: str | None = None
+        self._hold(_Held(), object())
+        weakref.finalize(self._held, self._views.forget, self._owner)
+
+    def _hold(self, held: _Held, owner: object) -> None:
+        self._held, self._owner = held, owner
+        self._photos, self._face_requests = held.photos, held.requests
+        self._selected = held.last
+
+    def beside(self) -> Gallery:
+        """A gallery of the same photos, for another tab: each looks at a photo of its own."""
+        other = Gallery.__new__(Gallery)
+        other.max_photos, other.max_bytes, other._views = (
+            self.max_photos,
+            self.max_bytes,
+            self._views,
+        )
+        other._hold(self._held, self._owner)
+        return other
+
+    @property
+    def selected(self) -> str | None:
+        """The id of the photo that is looked at; the newest where that one has gone."""
+        if self._selected not in self._photos:
+            return next(reversed(self._photos), None)
+        return self._selected
+
+    @selected.setter
+    def selected(self, photo_id: str | None) -> None:
+        self._selected = self._held.last = photo_id
 
     @property
     def photos(self) -> tuple[StoredPhoto, ...]:

@@ -145,6 +145,8 @@ class _Watched:
 
 
 _watched: list[_Watched] = []
+# Sessions of one person: what any of them holds lasts as long as one of them does.
+_shared: dict[str, set[str]] = {}
 _lock = threading.Lock()
 _watcher: threading.Thread | None = None
 
@@ -177,6 +179,27 @@ def at_session_end(then: Callable[[], object]) -> Callable[[], None]:
     return forget
 
 
+def share(session_id: str, sessions: set[str]) -> None:
+    """Let what a session holds last as long as any of these sessions; the set may grow."""
+    with _lock:
+        _shared[session_id] = sessions
+
+
+def unshare(sessions: set[str]) -> None:
+    """Let go of what ``share`` knows of these sessions."""
+    with _lock:
+        for session_id in sessions:
+            _shared.pop(session_id, None)
+
+
+def _connected(session_id: str) -> bool:
+    if not runtime.exists():
+        return True
+    running = runtime.get_instance()
+    together = tuple(_shared.get(session_id, (session_id,)))
+    return any(running.is_active_session(one) for one in together)
+
+
 def _watch() -> None:
     """Look every few seconds, until there is nothing left to watch."""
     global _watcher
@@ -198,7 +221,7 @@ def _ended() -> list[_Watched]:
     now = time.monotonic()
     with _lock:
         for one in _watched:
-            if not runtime.exists() or runtime.get_instance().is_active_session(one.session_id):
+            if _connected(one.session_id):
                 one.connected = now
         over = [one for one in _watched if now - one.connected > RESUMABLE_SECONDS]
         for one in over:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from bisenet import parse_queue
-from bisenet.dashboard.session.gallery import View, make_view
+from bisenet.dashboard.session.gallery import View, view_of_people
 from bisenet.dashboard.session.view_store import ViewStore, view_bytes
 from bisenet.images import samples
 from bisenet.parser import FaceParser
@@ -35,6 +35,6 @@ def sample_view(weights: str) -> View:
     return parse_queue.parse(
         np.asarray(samples.astronaut_face()),
         get_parser(weights),
-        lambda _, parsing: make_view(parsing, SAMPLE_NAME),
+        lambda _, parsing: view_of_people(parsing, SAMPLE_NAME),
         session=SAMPLE,
     )

@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from bisenet import parse_queue
-from bisenet.dashboard.session import resources, script_runs, uploads_in_memory
-from bisenet.dashboard.session.gallery import FaceRequest, Gallery, View, make_view
+from bisenet.dashboard.session import resources, script_runs, uploads_in_memory, visitors
+from bisenet.dashboard.session.gallery import FaceRequest, Gallery, View, view_of_people
 from bisenet.engines import EngineError
 from bisenet.images import samples
 from bisenet.images.decode import ImageError
@@ -53,9 +53,14 @@ def wanted_page() -> str | None:
 
 
 def gallery() -> Gallery:
-    """This session's photos."""
+    """This session's photos, which it may share with the person's other tabs."""
     if "gallery" not in st.session_state:
-        st.session_state["gallery"] = Gallery(views=resources.view_store())
+        kept_by_all = visitors.store()
+        if "gallery" in kept_by_all:
+            st.session_state["gallery"] = kept_by_all["gallery"].beside()
+        else:
+            first = Gallery(views=resources.view_store())
+            st.session_state["gallery"] = kept_by_all["gallery"] = first
     kept: Gallery = st.session_state["gallery"]
     return kept
 
@@ -159,7 +164,7 @@ def view_of(photo_id: str, weights_name: str) -> View:
             view = parse_queue.parse(
                 photo.data if photo else np.asarray(samples.astronaut_face()),
                 parser,
-                lambda decoded, parsing: make_view(parsing, name, decoded.notices),
+                lambda decoded, parsing: view_of_people(parsing, name, decoded.notices),
                 boxes=request.boxes,
                 max_faces=request.max_faces,
                 progress=progress,

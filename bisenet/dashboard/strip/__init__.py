@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from bisenet.dashboard.session import visitors
 from bisenet.dashboard.session.gallery import Gallery
 
 _HERE = Path(__file__).parent
@@ -26,7 +27,6 @@ def gallery_strip(gallery: Gallery) -> None:
             "This is a sample. Add your own photos: they stay in memory only.",
             help="JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF, to 50 MB and 64 megapixels each.",
         )
-        return
 
     # Streamlit keeps the callback after the strip is gone: it must not hold the photos.
     ids = {photo.id for photo in photos}
@@ -51,6 +51,7 @@ def gallery_strip(gallery: Gallery) -> None:
                 for photo in photos
             ],
             "selected": gallery.selected,
+            "kept": visitors.remembered(),
         },
         on_show_change=show,
         on_remove_change=remove,

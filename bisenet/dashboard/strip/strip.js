@@ -1,8 +1,13 @@
 // The session's photos as a row of thumbnails: a radio group that scrolls sideways.
 
-/** @param {{data: {photos: {id: string, name: string, src: string}[], selected: string|null}}} component */
+// Whether a reload would lose photos: it would on pages without a strip as well.
+let atStake = false;
+window.addEventListener("beforeunload", (event) => atStake && event.preventDefault());
+
+/** @param {{data: {photos: {id: string, name: string, src: string}[], selected: string|null, kept: boolean}}} component */
 export default function (component) {
   const { data, parentElement, setTriggerValue: tell } = component;
+  atStake = data.photos.length > 0 && !data.kept;
   let strip = parentElement.querySelector(".strip");
   if (!strip) {
     strip = document.createElement("div");
@@ -11,6 +16,7 @@ export default function (component) {
     strip.setAttribute("aria-label", "Photos of this session");
     parentElement.append(strip);
   }
+  strip.hidden = data.photos.length === 0;
   strip.replaceChildren(...data.photos.map((photo) => thumbnail(photo, data.selected, tell)));
   strip.onkeydown = (event) => step(strip, event);
   strip.querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -48,6 +48,7 @@ def viewer(
     on_box: Callable[[Box], None] | None = None,
     on_dismiss: Callable[[int], None] | None = None,
     tools: Tools | None = None,
+    of_photo: bool = False,
 ) -> ViewState:
     """Shows a photo with its regions; returns the view as the server knows it.
 
@@ -63,6 +64,7 @@ def viewer(
             shown photo's pixels) before the rerun that it causes.
         on_dismiss: offers to dismiss each face; called with its ``id``, likewise.
         tools: what the page adds to the toolbar; its callbacks are called likewise.
+        of_photo: shares are of the whole photo, in place of what was looked at.
 
     Raises:
         ImageError: a photo's bytes are not a picture.
@@ -82,6 +84,7 @@ def viewer(
             "pictures": pictures,
             "push": memory["push"],
             "controls": controls,
+            "ofPhoto": of_photo,
             "marking": on_box is not None,
             "dismissing": on_dismiss is not None,
             # As pairs: an object would put keys that look like numbers first.

@@ -12,32 +12,35 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bisenet.classes import BACKGROUND, CLASSES
+from bisenet.dashboard.widgets.share_choice import OF_LOOKED_AT, Share
 
 CONFIG = {"displayModeBar": False, "responsive": True}
 _BAR_PX = 26
 _FRAME_PX = 94
 
 
-def area_chart(regions: pd.DataFrame, background: bool = True) -> go.Figure:
-    """Share of the image by region, largest on top, in the class colours.
+def area_chart(
+    regions: pd.DataFrame, share: Share = OF_LOOKED_AT, background: bool = True
+) -> go.Figure:
+    """Share of the area by region, largest on top, in the class colours.
 
     Args:
         regions: as ``measure_regions`` gives it.
         background: shows its bar too, which in most photos dwarfs all others.
     """
-    rows = regions.sort_values("image_share")
+    rows = regions.sort_values("area_px")
     if not background:
         rows = rows[rows["class_id"] != BACKGROUND]
-    share = 100 * rows["image_share"]
+    percent = 100 * rows[share.column]
     figure = bars(
-        share,
+        percent,
         rows["region"],
-        [f"{v:.1f} %" if v >= 0.1 else "<0.1 %" for v in share],
+        [f"{v:.1f} %" if v >= 0.1 else "<0.1 %" for v in percent],
         [CLASSES[i].color for i in rows["class_id"]],
-        "%{y}: %{x:.2f} % of the image<br>%{customdata:,} px",
+        f"%{{y}}: %{{x:.2f}} % {share.of}<br>%{{customdata:,}} px",
         customdata=rows["area_px"],
     )
-    return _by_row(figure, "Area by region", "share of the image, %", len(rows))
+    return _by_row(figure, "Area by region", f"share {share.of}, %", len(rows))
 
 
 def stages_chart(timings: Mapping[str, float]) -> go.Figure:

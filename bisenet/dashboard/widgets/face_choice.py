@@ -1,4 +1,4 @@
-"""Which of a photo's faces the numbers are about."""
+"""Which of a photo's faces the numbers and the files are about."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ from bisenet.dashboard.viewer import select_face
 from bisenet.parser import Parsing
 
 _CHOICE = "face_choice"
-_FOLLOWED = "face_choice_followed"
 
 
-def choose(parsing: Parsing, clicked: int | None) -> int | None:
-    """A face's id, or None for all of them: clicked in the picture, or chosen from the list.
+def current(parsing: Parsing, looked_at: int | None, always: bool = False) -> int | None:
+    """The id of the chosen face; None for all of them, and where there is at most one.
 
-    Draws nothing where there is at most one face.
+    The viewers' common choice holds it, so that it is the same on every page.
+
+    Args:
+        looked_at: the face that the viewer has chosen.
+        always: gives the largest face where none is chosen.
     """
     ids = [face.id for face in parsing.faces]
     if len(ids) < 2:
         return None
-    options = [None, *ids]
-    # A new click in the picture wins over the list; an old one does not come back on every run.
-    if clicked != st.session_state.get(_FOLLOWED) or st.session_state.get(_CHOICE) not in options:
-        st.session_state[_CHOICE] = clicked if clicked in ids else None
-    st.session_state[_FOLLOWED] = clicked
-    chosen: int | None = st.selectbox(
+    if looked_at in ids:
+        return looked_at
+    return ids[0] if always else None
+
+
+def choose(parsing: Parsing, looked_at: int | None, always: bool = False) -> int | None:
+    """As ``current``, with a list to choose from; nothing is drawn where there is at most one face.
+
+    Args:
+        always: one face has to be chosen; else all of them may be.
+    """
+    ids = [face.id for face in parsing.faces]
+    chosen = current(parsing, looked_at, always)
+    if len(ids) < 2:
+        return None
+    # Streamlit forgets a list's choice on another page, and the picture may be clicked.
+    if _CHOICE not in st.session_state or st.session_state[_CHOICE] != chosen:
+        st.session_state[_CHOICE] = chosen
+    st.selectbox(
         "Face",
-        options,
+        ids if always else [None, *ids],
         format_func=lambda face_id: f"Face {face_id}" if face_id else f"All {len(ids)} faces",
         key=_CHOICE,
         on_change=lambda: select_face(st.session_state[_CHOICE]),

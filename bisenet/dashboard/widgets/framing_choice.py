@@ -19,7 +19,7 @@ def choose(label: str, default: FramingName, key: str) -> FramingName:
         required=True,
         key=key,
         persist_state="session",
-        help="In photos, faces are searched first, and what lies beyond them is background. "
+        help="In photos, faces are searched first, and what lies far from them is not looked at. "
         "Aligned face crops are parsed as they are, one face each, which takes less time.",
     )
     return chosen or default

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from bisenet.classes import CLASSES
+from bisenet.dashboard.widgets.share_choice import OF_LOOKED_AT, Share
+from bisenet.measure.regions import LeftOut
 
 
-def region_table(regions: pd.DataFrame) -> None:
-    """The measurements of a photo, one row a region, largest first."""
+def region_table(regions: pd.DataFrame, share: Share = OF_LOOKED_AT) -> None:
+    """The measurements of a photo, one row a region, largest first.
+
+    Which regions are cut off is said where one is.
+    """
     rows = regions.sort_values("area_px", ascending=False).reset_index(drop=True)
     shown = pd.DataFrame(
         {
             **region_columns(rows["class_id"]),
             "Area": rows["area_px"],
-            "Image": 100 * rows["image_share"],
+            share.title: 100 * rows[share.column],
             "Head": 100 * rows["head_share"],
             "Confidence": 100 * rows["confidence"],
+            **({"Cut off": rows["cut_off"]} if rows["cut_off"].any() else {}),
             "Parts": rows["parts"],
             "Mean colour": [swatch(color) for color in rows["mean_color"]],
             "Perimeter": rows["perimeter_px"],
@@ -49,8 +55,11 @@ def region_table(regions: pd.DataFrame) -> None:
         placeholder="–",
         column_config={
             **region_column_config(),
-            "Image": st.column_config.NumberColumn(
-                "% of photo", format="%.2f", help="Share of all of the photo's pixels."
+            share.title: st.column_config.NumberColumn(
+                f"% {share.of}", format="%.2f", help=f"Share {share.of}."
+            ),
+            "Cut off": st.column_config.CheckboxColumn(
+                help="Goes on beyond what was looked at: area and shares are too small."
             ),
             "Head": st.column_config.NumberColumn(
                 "% of head", format="%.2f", help="Share of all but background and clothes."
@@ -69,6 +78,19 @@ def region_table(regions: pd.DataFrame) -> None:
             **pixels,
         },
     )
+
+
+def left_out(found: Mapping[int, Sequence[LeftOut]]) -> None:
+    """Say what is counted to no face, because it does not hang together with the head."""
+    parts = [
+        f"{CLASSES[one.class_id].title.lower()} ({one.area_px:,} px)"
+        for ones in found.values()
+        for one in ones
+    ]
+    if parts:
+        st.caption(
+            f"Left out, because it does not hang together with a head: {', '.join(parts)}.",
+        )
 
 
 def region_columns(class_ids: Iterable[int]) -> dict[str, list[str]]:

@@ -43,7 +43,12 @@ def draw() -> DeltaGenerator:
         strip = st.container(key="strip-place")
     place = st.empty()
     if camera:
-        st.camera_input("Look at the camera", key="camera", on_change=_take_snapshot)
+        st.camera_input(
+            "Look at the camera",
+            key="camera",
+            on_change=_take_snapshot,
+            label_visibility="collapsed",
+        )
     _add_arrived(place)
     for problem in st.session_state.get(_PROBLEMS, ()):
         st.error(problem, icon=":material/broken_image:")

@@ -46,9 +46,8 @@ def test_every_size_and_batch_has_its_cell_and_ratio() -> None:
     assert shares[-1] == 1
     row = table.cells[0].as_row()
     assert {"median_ms", "p95_ms", "images_per_s", "threads", "runs"} <= set(row)
-    rows = [one.as_row() for one in (*table.cells, *table.ratios)]
-    named = [one.backend for one in (*table.cells, *table.ratios)]
-    assert [r["backend"] for r in rows] == [r["contestant"] for r in rows] == named, "the old name"
+    for named in (row, table.ratios[0].as_row()):
+        assert named["contestant"] == named["backend"], "the old name, for one release"
     json.dumps(row)
 
 

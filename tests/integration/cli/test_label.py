@@ -73,7 +73,6 @@ def test_what_is_known_overrules_the_network(photos: Path, tmp_path: Path) -> No
     ("words", "says"),
     [
         (["--sizes", "100"], "multiples of 32"),
-        (["--sizes", "many"], "a list such as"),
         (["--confidence", "1"], "less than 1"),
         (["--weights", "nothing"], "no weights 'nothing'"),
     ],
@@ -83,3 +82,9 @@ def test_wrong_words_get_a_sentence(
 ) -> None:
     assert main(["label", "--data", str(photos), "--out", str(tmp_path / "o"), *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_sizes_are_a_list_of_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["label", "--data", "x", "--out", "y", "--sizes", "many"])
+    assert "'many' is not a list such as 256,512" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bisenet.cli.main import build_parser, main
+from bisenet.images import samples
 from tests.conftest import CASES
 
 
@@ -27,6 +29,36 @@ def test_parse_writes_mask_overlay_and_measurements(
     regions = pd.read_csv(out / "face" / "regions.csv")
     assert regions["area_px"].sum() == mask.size
     assert "1 parsed, 0 failed" in capsys.readouterr().out
+
+
+def test_a_mask_with_255_for_unknown_is_one_that_evaluate_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was not looked at is 0 unless it is asked for, and 255 counts nowhere."""
+    scene = Image.new("RGB", (1000, 900), "grey")
+    scene.paste(samples.astronaut(), (250, 388))
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    (tmp_path / "set" / "masks").mkdir()
+    photo = tmp_path / "set" / "images" / "a.png"
+    scene.save(photo)
+    command = ["parse", str(photo), "--out", str(tmp_path / "out")]
+    written = tmp_path / "out" / "a" / "mask.png"
+    assert main(command) == 0
+    plain = np.asarray(Image.open(written))
+    assert main([*command, "--unknown", "255"]) == 0
+    assert "1 parsed" in capsys.readouterr().out  # with another value it is another result
+    unknown = np.asarray(Image.open(written))
+    assert plain.max() < 19
+    assert 0 < (unknown == 255).mean() < 1
+    assert (plain == np.where(unknown == 255, 0, unknown)).all()
+
+    written.rename(tmp_path / "set" / "masks" / "a.png")
+    evaluate = ["evaluate", "--data", str(tmp_path / "set"), "--labels", "bisenet", "--json"]
+    assert main([*evaluate, "--framing", "auto", "--partial"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["miou"] == 1
+    assert sum(row["pixels"] for row in scores["per_class"].values()) == (unknown != 255).sum()
+    assert set(scores["looked_at"].values()) == {1}
 
 
 def test_a_bad_photo_is_named_and_the_rest_go_on(

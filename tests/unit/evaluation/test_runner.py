@@ -155,6 +155,11 @@ def test_the_document_is_json_with_both_sides_and_what_was_left_out() -> None:
     assert mean["difference"] == pytest.approx(document["second"]["miou"] - 1)
     assert len(document["calibration"]["bins"]) == 15
     assert document["calibration"]["bins"][0]["accuracy"] is None
+    assert [row["photo"] for row in document["photos"]] == [f"{i}.png" for i in range(11) if i != 2]
+    pixels = np.array(document["second"]["confusion"]["pixels"])
+    assert pixels.shape == (len(document["confusion"]["classes"]),) * 2 == (19, 19)
+    assert pixels.sum() == 10 * SIZE * SIZE
+    assert np.trace(pixels) < pixels.sum() == np.trace(document["confusion"]["pixels"])
 
 
 def test_tables_hold_every_photo_class_and_confusion() -> None:
@@ -162,6 +167,9 @@ def test_tables_hold_every_photo_class_and_confusion() -> None:
     photos = report.photo_table(outcome)
     assert photos["miou"].is_monotonic_increasing
     assert set(photos["photo"]) == {"0.png", "1.png", "2.png"}
+    by_class = photos.filter(regex="^iou_")
+    assert by_class.shape == (3, 19)
+    np.testing.assert_allclose(by_class.mean(axis=1), photos["miou"])
     total = sum(score.confusion for score in outcome.scores_of(0))
     confusions = report.confusion_table(np.asarray(total))
     assert len(confusions) == 19 * 19

@@ -39,7 +39,7 @@ def test_one_zip_is_its_contents() -> None:
 
 def test_two_zips_named_images_and_masks_pair_up() -> None:
     files = Files(
-        [("images.zip", zipped(**{"a.jpg": b"1"})), ("masks.zip", zipped(**{"a.png": b"2"}))]
+        [("images.zip", zipped(**{"a.png": b"1"})), ("masks.zip", zipped(**{"a.png": b"2"}))]
     )
     (pair,) = pair_up(files.names).pairs
     assert (files.read(pair.photo), files.read(pair.mask)) == (b"1", b"2")

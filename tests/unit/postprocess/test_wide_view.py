@@ -9,7 +9,7 @@ from bisenet.classes import BACKGROUND, BY_NAME
 from bisenet.geometry.crops import Crop, square_crop, whole_crop
 from bisenet.postprocess.logits import LogitGrid
 from bisenet.postprocess.resample import covered, label_window
-from bisenet.postprocess.wide_view import RAMP, WIDEST, join, wide_crop
+from bisenet.postprocess.wide_view import RAMP, WIDEST, WideView, cut_off, join, wide_crop
 
 HAIR, CLOTH, SKIN, NOSE = (BY_NAME[name].id for name in ("hair", "cloth", "skin", "nose"))
 GRID = 64
@@ -84,3 +84,52 @@ def test_covered_is_where_labels_come_from_the_crop(roll: float) -> None:
     found = covered(crop, grid)
     np.testing.assert_array_equal(found, expected)
     assert found.any()
+
+
+def seen(side: float, roll: float = 0.0) -> tuple[WideView, np.ndarray]:
+    """A wide view about (350, 250), and which pixels of the photo it covers."""
+    wide = wide_crop(crop_at(side, roll))
+    assert wide is not None
+    grid = LogitGrid(np.zeros((19, 48, 48), np.float32), wide.size)
+    plane = np.zeros(SHAPE, bool)
+    x, y, width, height = wide.window
+    plane[y : y + height, x : x + width] = covered(wide, grid)
+    return WideView(wide, np.zeros((19, 48, 48), np.float16)), plane
+
+
+@pytest.mark.parametrize("roll", [0.0, 25.0, -160.0])
+@pytest.mark.parametrize("side", [20.0, 120.0])
+def test_what_goes_on_beyond_the_wide_view_is_cut_off(side: float, roll: float) -> None:
+    view, inside = seen(side, roll)
+    ids = inside.astype(np.uint8)
+    mask = np.where(inside, HAIR, BACKGROUND).astype(np.uint8)
+    assert cut_off(view, 1, mask, ids) == (HAIR,)
+    mask[:, :350] = np.where(inside[:, :350], CLOTH, BACKGROUND)
+    assert cut_off(view, 1, mask, ids) == (CLOTH, HAIR)
+    # Another's view goes on there, or the pixels are another's.
+    assert cut_off(view, 1, mask, np.where(inside, 1, 2).astype(np.uint8)) == ()
+    assert cut_off(view, 2, mask, ids) == ()
+    # What ends within the view, and skin, which a wide view never shows, are not.
+    ys, xs = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    within = np.hypot(ys - 250, xs - 350) < 1.3 * side
+    assert cut_off(view, 1, np.where(within, mask, BACKGROUND).astype(np.uint8), ids) == ()
+    assert cut_off(view, 1, np.where(inside, SKIN, BACKGROUND).astype(np.uint8), ids) == ()
+
+
+def test_what_ends_with_the_photo_is_not_cut_off() -> None:
+    view, inside = seen(600)  # as wide as the photo has to show
+    ids, mask = inside.astype(np.uint8), np.where(inside, HAIR, BACKGROUND).astype(np.uint8)
+    assert inside.all()
+    assert cut_off(view, 1, mask, ids) == ()
+    view, inside = seen(200)  # beyond the photo above, within it below
+    ids, mask = inside.astype(np.uint8), np.zeros(SHAPE, np.uint8)
+    mask[:250] = np.where(inside[:250], HAIR, BACKGROUND)
+    mask[250:, 340:360] = np.where(inside[250:, 340:360], CLOTH, BACKGROUND)
+    assert inside[0].any()
+    assert not inside[-1].any()
+    left_and_right = cut_off(view, 1, mask, ids)
+    mask[:, :80], mask[:, 620:] = BACKGROUND, BACKGROUND
+    assert left_and_right == (HAIR,)
+    assert cut_off(view, 1, mask, ids) == ()
+    mask[250:, 320:380] = np.where(inside[250:, 320:380], CLOTH, BACKGROUND)
+    assert cut_off(view, 1, mask, ids) == (CLOTH,)

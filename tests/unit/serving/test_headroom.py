@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bisenet.runtime.memory import give_back, resident_bytes
 from bisenet.serving.headroom import SHARE, Headroom
+from tests.waiting import PATIENCE_SECONDS
 
 MB = 2**20
 
@@ -41,7 +42,7 @@ async def ask(
 
 def run(steps: Callable[[], Awaitable[None]]) -> None:
     async def all_of_it() -> None:
-        await steps()
+        await asyncio.wait_for(steps(), PATIENCE_SECONDS)
 
     # In a thread of its own: the browser tests leave this one with a running event loop.
     with ThreadPoolExecutor(1) as thread:

@@ -12,7 +12,7 @@ const SMALL = 1600;
 /**
  * @typedef {{bitmap: ImageBitmap, small: ImageBitmap, labels: import("./plane.js").ByteMap,
  *   confidence: import("./plane.js").ByteMap|null,
- *   stats: Map<number, import("./labels.js").ClassStats>}} Picture
+ *   stats: import("./labels.js").PictureStats}} Picture
  */
 
 /** @type {Map<string, Promise<Picture>>} oldest first */

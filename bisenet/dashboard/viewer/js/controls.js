@@ -1,7 +1,7 @@
 // The side panel: drawing mode, opacity, and one switch for each class and group.
 
 import { ARROWS, h, icon } from "./dom.js";
-import { percent } from "./labels.js";
+import { ofWhat, percent, shareOf } from "./labels.js";
 import { MODES } from "./store.js";
 
 const title = (name) => name[0].toUpperCase() + name.slice(1);
@@ -60,7 +60,7 @@ export class Controls {
     this.list.replaceChildren(...Array.from({ length: 13 }, () => h("div.bone")));
   }
 
-  /** @param {Map<number, import("./labels.js").ClassStats>[]} stats one map a picture */
+  /** @param {import("./labels.js").PictureStats[]} stats one a picture */
   build(stats) {
     const { classes, store } = this.viewer;
     const present = classes.filter((c) => stats.some((s) => s.has(c.id)));
@@ -85,7 +85,7 @@ export class Controls {
       return members.length ? this.section(group, members, stats) : null;
     });
     this.list.classList.remove("waiting");
-    this.list.replaceChildren(head, ...sections.filter(Boolean), ...this.foot(absent));
+    this.list.replaceChildren(head, ...sections.filter(Boolean), ...this.foot(absent, stats));
     this.update();
   }
 
@@ -106,9 +106,8 @@ export class Controls {
   }
 
   shares(ids, stats) {
-    return stats.map((s) =>
-      h("span.share", { text: percent(ids.reduce((sum, id) => sum + (s.get(id)?.share ?? 0), 0)) }),
-    );
+    const { ofPhoto } = this.viewer.data;
+    return stats.map((s) => h("span.share", { text: percent(shareOf(s, ids, ofPhoto)) }));
   }
 
   row(info, stats) {
@@ -146,10 +145,26 @@ export class Controls {
     return row;
   }
 
-  foot(absent) {
+  /** What the hatching means; null where all of the pictures was looked at. */
+  legend(stats) {
+    if (!stats.some((s) => s.unseen)) return null;
+    const parts = stats.map((s) => percent(s.unseen)).join(" and ");
+    const where = stats.length > 1 ? "the photos" : "the photo";
+    return h(
+      "div.legend",
+      {},
+      h("span.swatch.unseen"),
+      h("span", {}, h("b", { text: "Not looked at" }), h("span", { text: `${parts} of ${where}` })),
+    );
+  }
+
+  foot(absent, stats) {
+    const kinds = new Set(stats.map((s) => ofWhat(s, this.viewer.data.ofPhoto)));
+    const shares = kinds.has("of what was looked at") ? "Shares are of what was looked at. " : "";
     const names = absent.map((c) => h("li", { text: c.title }));
     const where = this.viewer.panes.length > 1 ? "Not in these photos" : "Not in this photo";
     return [
+      this.legend(stats),
       absent.length
         ? h(
             "details.absent",
@@ -158,7 +173,7 @@ export class Controls {
             h("ul", {}, ...names),
           )
         : null,
-      h("p.note", { text: "Left and right are the person’s own." }),
+      h("p.note", { text: `${shares}Left and right are the person’s own.` }),
     ].filter(Boolean);
   }
 

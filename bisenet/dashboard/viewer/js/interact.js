@@ -138,8 +138,6 @@ export function interact(pane, signal) {
       viewer.step(pane, arrow[0] + arrow[1]);
     } else if (name === "Enter" || name === " ") {
       viewer.toggleSelect(viewer.hover);
-    } else if (name === "Escape" && viewer.toolbar.helpOpen) {
-      viewer.toolbar.toggleHelp();
     } else if (name === "Escape") {
       if (viewer.store.view.selected === null && viewer.store.view.face === null) return false;
       viewer.clear();

@@ -5,8 +5,11 @@ const STATS_PIXELS = 1e6;
 export const NOT_LOOKED_AT = 19;
 
 /**
- * @typedef {{share: number, point: [number, number]}} ClassStats
- *   share 0..1 of the image, and a point inside the region in 0..1 coordinates
+ * @typedef {{share: number, photoShare: number, point: [number, number]}} ClassStats
+ *   shares 0..1 of what was looked at and of the whole image, and a point inside the region in 0..1
+ *   coordinates
+ * @typedef {Map<number, ClassStats> & {unseen: number}} PictureStats
+ *   classes that occur, by id; unseen: share of the image that was not looked at, 0..1
  */
 
 /** Value of a byte map at normalised coordinates, nearest sample. */
@@ -18,7 +21,7 @@ export function valueAt(map, u, v) {
 
 /**
  * @param {import("./plane.js").ByteMap} map
- * @returns {Map<number, ClassStats>} classes that occur, by id
+ * @returns {PictureStats}
  */
 export function measureClasses(map) {
   const { width, height, data } = map;
@@ -53,15 +56,27 @@ export function measureClasses(map) {
       }
     }
   }
-  const stats = new Map();
+  const unseen = count[NOT_LOOKED_AT];
+  const stats = Object.assign(new Map(), { unseen: unseen / data.length });
   for (let c = 0; c < 256; c++) {
     if (!count[c] || c === NOT_LOOKED_AT) continue;
     stats.set(c, {
-      share: count[c] / data.length,
+      share: count[c] / (data.length - unseen),
+      photoShare: count[c] / data.length,
       point: n[c] ? [(bestX[c] + 0.5) / width, (bestY[c] + 0.5) / height] : [0.5, 0.5],
     });
   }
   return stats;
+}
+
+/** Share of classes in a picture, 0..1: of the whole photo, or of what was looked at. */
+export function shareOf(stats, ids, ofPhoto) {
+  return ids.reduce((sum, id) => sum + (stats.get(id)?.[ofPhoto ? "photoShare" : "share"] ?? 0), 0);
+}
+
+/** What shares of a picture are shares of, in words. */
+export function ofWhat(stats, ofPhoto) {
+  return stats.unseen && !ofPhoto ? "of what was looked at" : "of the photo";
 }
 
 /** @param {number} share 0..1 @returns {string} e.g. "24 %", "3.1 %", "<0.1 %", "–" */

@@ -3,7 +3,10 @@
 import { NOT_LOOKED_AT } from "./labels.js";
 
 const FADED = 0.4; // what is left of the others while one region is selected
-const VEIL = 0.5; // over what was not looked at, while regions are drawn
+// Over what was not looked at, while regions are drawn: a dark veil with light lines, so that it
+// shows on dark photos and on bright ones.
+const VEIL = { rgb: [24, 26, 32], fill: 0.5 };
+const HATCH = { rgb: [226, 229, 236], fill: 0.4 };
 
 /** @param {string} color "#rrggbb" @returns {[number, number, number]} */
 function rgb(color) {
@@ -16,9 +19,10 @@ function rgb(color) {
  * @param {import("./store.js").View} view
  * @param {number|null} hover class that is pointed at
  * @param {boolean} focus whether the selected class occurs in this picture
+ * @param {boolean} unseen whether a part of this picture was not looked at
  * @returns {import("./raster.js").Paint[]} by class id
  */
-export function paintsFor(classes, view, hover, focus) {
+export function paintsFor(classes, view, hover, focus, unseen = false) {
   const strength = view.opacity / 100;
   const paints = [];
   for (const { id, color } of classes) {
@@ -32,6 +36,12 @@ export function paintsFor(classes, view, hover, focus) {
     if (lit || chosen) line = 0;
     paints[id] = { rgb: rgb(color), fill, line, ring: chosen ? 1 : lit ? 0.9 : 0 };
   }
-  paints[NOT_LOOKED_AT] = { rgb: [24, 26, 32], fill: strength ? VEIL : 0, line: 0, ring: 0 };
+  paints[NOT_LOOKED_AT] = {
+    rgb: VEIL.rgb,
+    fill: strength ? VEIL.fill : 0,
+    line: 0,
+    ring: 0,
+    hatch: unseen && strength ? HATCH : null,
+  };
   return paints;
 }

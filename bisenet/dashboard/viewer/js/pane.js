@@ -3,7 +3,7 @@
 
 import { placeBadges } from "./badges.js";
 import { h, icon } from "./dom.js";
-import { NOT_LOOKED_AT, percent, valueAt } from "./labels.js";
+import { NOT_LOOKED_AT, ofWhat, percent, shareOf, valueAt } from "./labels.js";
 import { compose, createFrame, resample } from "./raster.js";
 import { paintsFor } from "./paints.js";
 
@@ -251,7 +251,8 @@ export class Pane {
     const start = performance.now();
     const { store, hover, classes } = this.viewer;
     const focus = store.view.selected !== null && this.picture.stats.has(store.view.selected);
-    compose(this.frame, paintsFor(classes, store.view, hover, focus), this.scale, this.pixels);
+    const paints = paintsFor(classes, this.viewer.drawn, hover, focus, this.picture.stats.unseen > 0);
+    compose(this.frame, paints, this.scale, this.pixels);
     this.overlay.getContext("2d").putImageData(this.image, 0, 0);
     measure("viewer-redraw", start, { pixels: this.pixels.length, map: this.picture.labels.data.length });
   }
@@ -271,10 +272,15 @@ export class Pane {
     return [(event.clientX - left) / width, (event.clientY - top) / height];
   }
 
+  /** @returns {number|null} the label under a point of the stage, also where nobody looked */
+  labelAt(fx, fy) {
+    if (!this.picture || fx < 0 || fy < 0 || fx >= 1 || fy >= 1) return null;
+    return valueAt(this.picture.labels, ...this.viewer.zoom.toImage(fx, fy));
+  }
+
   /** @returns {number|null} the class under a point of the stage */
   classAt(fx, fy) {
-    if (!this.picture || fx < 0 || fy < 0 || fx >= 1 || fy >= 1) return null;
-    const id = valueAt(this.picture.labels, ...this.viewer.zoom.toImage(fx, fy));
+    const id = this.labelAt(fx, fy);
     return id === NOT_LOOKED_AT ? null : id;
   }
 
@@ -285,12 +291,24 @@ export class Pane {
     if (!info || !stats) return this.hideTip();
     const { confidence } = this.picture;
     const here = confidence && valueAt(confidence, ...this.viewer.zoom.toImage(fx, fy)) / 255;
-    const facts = [`${percent(stats.share)} of the photo`];
+    const { ofPhoto } = this.viewer.data;
+    const share = shareOf(this.picture.stats, [id], ofPhoto);
+    const facts = [`${percent(share)} ${ofWhat(this.picture.stats, ofPhoto)}`];
     if (confidence) facts.push(`${Math.round(here * 100)}\u202f% confidence`);
-    if (this.viewer.store.isHidden(id)) facts.push("hidden");
+    if (this.viewer.isHidden(id)) facts.push("hidden");
     const swatch = h("i.dot");
     swatch.style.background = info.color;
-    this.tip.replaceChildren(swatch, h("b", { text: info.title }), h("span", { text: facts.join(" · ") }));
+    this.placeTip(swatch, info.title, facts, fx, fy);
+  }
+
+  /** Says at a point of the stage that nobody looked there. */
+  showUnseen(fx, fy) {
+    const facts = ["too far from the faces", `${percent(this.picture.stats.unseen)} of the photo`];
+    this.placeTip(h("i.dot.unseen"), "Not looked at", facts, fx, fy);
+  }
+
+  placeTip(swatch, title, facts, fx, fy) {
+    this.tip.replaceChildren(swatch, h("b", { text: title }), h("span", { text: facts.join(" · ") }));
     this.tip.hidden = false;
     const { width, height } = this.stage.getBoundingClientRect();
     const { offsetWidth, offsetHeight } = this.tip;

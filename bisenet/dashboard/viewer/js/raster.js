@@ -5,6 +5,7 @@
 import { Votes, resampleSmooth } from "./smooth.js";
 
 const REACH_CSS = 3.2; // how far inside a region its outline reaches, in CSS pixels
+const HATCH_CSS = 9; // from one line of a hatching to the next, in CSS pixels
 const FAR = 255;
 const ENLARGED = 1.5; // canvas pixels per label pixel from which stairs would show
 
@@ -159,9 +160,10 @@ function neighbourhood(reach) {
 }
 
 /**
- * @typedef {{rgb: [number, number, number], fill: number, line: number, ring: number}} Paint
+ * @typedef {{rgb: [number, number, number], fill: number, line: number, ring: number,
+ *   hatch?: {rgb: [number, number, number], fill: number}|null}} Paint
  *   fill: alpha inside; line: alpha of the outline in the class colour; ring: alpha of the white
- *   outline of the region that is pointed at or selected
+ *   outline of the region that is pointed at or selected; hatch: colour and alpha of lines over it
  */
 
 /** Source-over of one premultiplied colour onto another, in place. */
@@ -194,6 +196,26 @@ function profile(paint, scale, reach, out, offset) {
   }
 }
 
+/** @returns {number} RGBA, little-endian */
+function packed([r, g, b], alpha) {
+  return ((Math.round(alpha * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
+/** Draws slanted lines over a class; pixels between the lines are not visited. */
+function hatch(frame, c, color, scale, pixels) {
+  const { width, height, first } = frame;
+  const apart = Math.max(4, Math.round(HATCH_CSS * scale));
+  const thick = Math.max(1, Math.round(scale));
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    for (let x = -(y % apart); x < width; x += apart) {
+      for (let i = row + Math.max(0, x); i < row + Math.min(width, x + thick); i++) {
+        if (first[i] === c) pixels[i] = color;
+      }
+    }
+  }
+}
+
 /**
  * Paints the overlay.
  * @param {Frame} frame @param {Paint[]} paints by class id @param {number} scale device pixels per
@@ -205,11 +227,13 @@ export function compose(frame, paints, scale, pixels) {
   const flat = new Uint32Array(256);
   const profiles = new Float32Array(paints.length * stride);
   paints.forEach((paint, c) => {
-    const [r, g, b] = paint.rgb;
-    flat[c] = ((Math.round(paint.fill * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+    flat[c] = packed(paint.rgb, paint.fill);
     profile(paint, scale, reach, profiles, c * stride);
   });
   for (let i = 0; i < pixels.length; i++) pixels[i] = flat[first[i]];
+  paints.forEach((paint, c) => {
+    if (paint.hatch) hatch(frame, c, packed(paint.hatch.rgb, paint.hatch.fill), scale, pixels);
+  });
   const known = paints.length;
   for (let k = 0; k < borders; k++) {
     const i = border[k];

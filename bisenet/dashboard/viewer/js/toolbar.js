@@ -105,6 +105,18 @@ export class Toolbar {
     const lines = KEYS.flatMap(([keys, what]) => [h("dt", { text: keys }), h("dd", { text: what })]);
     this.hint = h("dl.hint", { hidden: "" }, ...lines);
     this.element.append(this.hint);
+    // Wherever the focus is: after a click it is on the button, in Safari on nothing.
+    const escape = (event) => {
+      if (event.key !== "Escape" || !this.helpOpen) return;
+      event.stopPropagation();
+      this.toggleHelp();
+    };
+    this.abort = new AbortController();
+    document.addEventListener("keydown", escape, { capture: true, signal: this.abort.signal });
+  }
+
+  destroy() {
+    this.abort.abort();
   }
 
   /** @returns {string[]} the tasks that the page has tools for */

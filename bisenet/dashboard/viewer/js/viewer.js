@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { loadPicture, pictureKey } from "./assets.js";
-import { percent } from "./labels.js";
+import { NOT_LOOKED_AT, ofWhat, percent, shareOf } from "./labels.js";
 import { Controls } from "./controls.js";
 import { Pane } from "./pane.js";
 import { Marker } from "./mark.js";
@@ -47,13 +47,17 @@ export class Viewer {
       store.listeners.add(this.listener);
       this.zoom.listeners.add(this.moved);
     }
+    const sharesChange = this.stats?.length && this.data.ofPhoto !== data.ofPhoto;
     this.data = data;
     this.busyUntil = 0;
     this.toolbar.configure();
     this.root.classList.toggle("bare", !data.controls);
     const key = data.pictures.map(pictureKey).join(" ");
     if (key !== this.shown) this.open(key);
-    else this.buildFaces();
+    else {
+      this.buildFaces();
+      if (sharesChange) this.controls.build(this.stats);
+    }
     const { face } = store.view;
     store.applyPush(data.push);
     if (store.view.face !== face) this.goTo(this.panes[0].pane.boxOf(store.view.face));
@@ -123,6 +127,15 @@ export class Viewer {
     this.panes.forEach(({ pane }, i) => pane.picture && pane.buildFaces(this.data.pictures[i].faces ?? []));
   }
 
+  /** The view as it is drawn: without a panel of switches nothing says what is hidden elsewhere. */
+  get drawn() {
+    return this.data.controls ? store.view : { ...store.view, hidden: this.data.defaults.hidden };
+  }
+
+  isHidden(id) {
+    return this.drawn.hidden.includes(id);
+  }
+
   /** Redraws what a change of the shared view touches. */
   changed(change) {
     this.controls.update();
@@ -144,10 +157,11 @@ export class Viewer {
   /** @param {Pane} pane @param {[number, number]|null} at fractions of the stage */
   point(pane, at) {
     const id = at ? pane.classAt(...at) : null;
-    if (id === null) pane.hideTip();
-    else pane.showTip(id, ...at);
+    if (id !== null) pane.showTip(id, ...at);
+    else if (at && pane.labelAt(...at) === NOT_LOOKED_AT) pane.showUnseen(...at);
+    else pane.hideTip();
     // A hidden region is named but stays dark.
-    this.setHover(id === null || store.isHidden(id) ? null : id);
+    this.setHover(id === null || this.isHidden(id) ? null : id);
     this.controls.mark(id);
   }
 
@@ -160,7 +174,7 @@ export class Viewer {
   /** Moves from region to region with the keyboard, in the order of the panel. */
   step(pane, direction) {
     const rows = [...this.controls.rows.keys()];
-    const visible = rows.filter((id) => !store.isHidden(id));
+    const visible = rows.filter((id) => !this.isHidden(id));
     const present = visible.length ? visible : rows;
     if (!present.length) return;
     const from = present.indexOf(this.hover ?? store.view.selected);
@@ -177,7 +191,7 @@ export class Viewer {
   /** Selects a region, or clears where it is selected already or hidden. */
   toggleSelect(id) {
     if (id === null) return;
-    if (store.isHidden(id)) return this.select(null);
+    if (this.isHidden(id)) return this.select(null);
     this.select(store.view.selected === id ? null : id);
   }
 
@@ -253,8 +267,10 @@ export class Viewer {
 
   announce(id) {
     const info = this.classes.find((c) => c.id === id);
-    const share = this.stats?.[0]?.get(id)?.share;
-    const part = share === undefined ? "" : `, ${percent(share)} of the photo`;
+    const { ofPhoto } = this.data;
+    const [stats] = this.stats ?? [];
+    const there = stats?.has(id);
+    const part = there ? `, ${percent(shareOf(stats, [id], ofPhoto))} ${ofWhat(stats, ofPhoto)}` : "";
     const chosen = id !== null && store.view.selected === id ? ", selected" : "";
     this.live.textContent = info ? info.title + part + chosen : "Selection cleared";
   }
@@ -278,6 +294,7 @@ export class Viewer {
 
   destroy() {
     clearTimeout(this.timer);
+    this.toolbar.destroy();
     store.listeners.delete(this.listener);
     for (const { pane, abort } of this.panes) {
       abort.abort();

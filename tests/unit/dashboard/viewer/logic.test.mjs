@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { placeBadges } from "../../../../bisenet/dashboard/viewer/js/badges.js";
-import { measureClasses, percent } from "../../../../bisenet/dashboard/viewer/js/labels.js";
+import { measureClasses, ofWhat, percent, shareOf } from "../../../../bisenet/dashboard/viewer/js/labels.js";
 import { paintsFor } from "../../../../bisenet/dashboard/viewer/js/paints.js";
 import { unpack } from "../../../../bisenet/dashboard/viewer/js/plane.js";
 import { compose, createFrame, resample } from "../../../../bisenet/dashboard/viewer/js/raster.js";
@@ -40,12 +40,41 @@ function draw(map, size, view, rect = { x: 0, y: 0, w: map.width, h: map.height 
   return { frame, pixels, alpha: (x, y) => pixels[y * size + x] >>> 24 };
 }
 
-test("what was not looked at is dimmed while regions are drawn, and is no region", () => {
-  const map = { width: 2, height: 2, data: Uint8Array.from([1, 1, 19, 19]) };
-  assert.deepEqual([...measureClasses(map).keys()], [1]);
-  assert.equal(measureClasses(map).get(1).share, 0.5);
+test("what was not looked at is dimmed and hatched while regions are drawn, and is no region", () => {
+  const map = { width: 2, height: 2, data: Uint8Array.from([1, 2, 19, 19]) };
+  const stats = measureClasses(map);
+  assert.deepEqual([...stats.keys()], [1, 2]);
+  assert.equal(stats.unseen, 0.5);
   assert.equal(paintsFor(CLASSES, DEFAULTS, null, false)[19].fill, 0.5);
   assert.equal(paintsFor(CLASSES, { ...DEFAULTS, opacity: 0 }, null, false)[19].fill, 0);
+  const size = 40;
+  const wide = { width: size, height: size, data: new Uint8Array(size * size).fill(19) };
+  wide.data.fill(1, 0, 20 * size);
+  const frame = createFrame(size, size, 1);
+  resample(wide, { x: 0, y: 0, w: size, h: size }, frame);
+  const drawn = (view, unseen) => {
+    const pixels = new Uint32Array(size * size);
+    compose(frame, paintsFor(CLASSES, { ...DEFAULTS, ...view }, null, false, unseen), 1, pixels);
+    return pixels;
+  };
+  const kinds = (pixels, from, to) => new Set(pixels.subarray(from * size, to * size)).size;
+  const hatched = drawn({}, true);
+  assert.equal(kinds(hatched, 26, 40), 2); // the veil and the lines over it
+  assert.equal(kinds(hatched, 0, 14), 1); // the region above has none
+  assert.equal(kinds(drawn({}, false), 26, 40), 1);
+  assert.ok(drawn({ opacity: 0 }, true).every((pixel) => pixel >>> 24 === 0));
+});
+
+test("shares are of what was looked at, or of the photo", () => {
+  const map = { width: 4, height: 1, data: Uint8Array.from([1, 2, 19, 19]) };
+  const stats = measureClasses(map);
+  assert.equal(shareOf(stats, [1], false), 0.5);
+  assert.equal(shareOf(stats, [1, 2, 3], true), 0.5);
+  assert.equal(ofWhat(stats, false), "of what was looked at");
+  assert.equal(ofWhat(stats, true), "of the photo");
+  const whole = measureClasses({ width: 2, height: 1, data: Uint8Array.from([1, 2]) });
+  assert.equal(shareOf(whole, [1], false), shareOf(whole, [1], true));
+  assert.equal(ofWhat(whole, false), "of the photo");
 });
 
 test("at its own size a map is drawn as it is", () => {
