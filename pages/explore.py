@@ -48,11 +48,11 @@ export_menu.export_menu(view, stem, photo.file_name if photo else view.name, loo
 with rest:
     for notice in (*view.notices, *parsing.notices):
         st.info(notice, icon=":material/info:")
-    face_marks.offers(parsing)
     measured = view.of_face(face_choice.choose(parsing, looked_at.face))
     share = share_choice.choose(parsing)
     tables.region_table(measured.regions, share)
     tables.left_out(measured.left_out)
+    face_marks.offers(parsing)
     st.caption("Left and right are the person's own: the left eye is on the right of the picture.")
     unsure = region_detail.low_confidence(measured.regions)
     if unsure:

@@ -59,7 +59,7 @@ def offers(parsing: Parsing) -> None:
     """
     count = len(parsing.faces)
     found = f"{count} {'face' if count == 1 else 'faces'} found" if count else "No face found"
-    st.caption(f":material/face: {found}. Someone missing? **Mark a face** below the picture.")
+    st.caption(f":material/face: {found}. Someone missing? **Edit**, then **Mark a face**.")
     photo_id = shell.current_id()
     request = shell.gallery().face_request(photo_id)
     limit = next((n for n in LIMITS if n > request.max_faces), None)
