@@ -52,10 +52,12 @@ def test_a_face_at_the_end_of_a_long_picture_is_parsed(
     pixels[height - 309 :, width - 330 :] = face
     end = (width - 330.0, height - 309.0, float(width), float(height))
     parsing = parser.parse(pixels, boxes=[end])
-    x0, y0, x1, _ = parsing.faces[0].box
-    assert x0 > end[0]
-    assert y0 > end[1]
-    assert 50 < x1 - x0 < 200
+    face_found = parsing.faces[0]
+    assert face_found.box == end, "a box stays as it is drawn"
+    assert face_found.score > 0.8
+    x, y = face_found.crop.centre
+    assert end[0] < x < end[2]
+    assert end[1] < y < end[3]
     alone = parser.parse(face, boxes=[(0.0, 0.0, 330.0, 309.0)])
     there = parsing.mask[height - 309 :, width - 330 :]
     assert (there == alone.mask).mean() > 0.95

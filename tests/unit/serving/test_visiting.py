@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -33,7 +34,9 @@ def ask(path: str, cookie: str = "", base: str = "", https: bool = False) -> dic
 
     headers = [(b"cookie", cookie.encode())] if cookie else []
     scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-    asyncio.run(Visiting(app, base, https)(scope, receive, send))
+    # In a thread of its own: a browser test in this process may have left a loop running.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, Visiting(app, base, https)(scope, receive, send)).result()
     return start
 
 

@@ -162,6 +162,10 @@ class Sessions:
 
 @pytest.fixture
 def sessions(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Sessions]:
+    # Sessions that tests of pages left in this process are let go first.
+    jobs._watched.clear()
+    if jobs._watcher is not None:
+        jobs._watcher.join(10 * jobs.LOOK_SECONDS)
     sessions = Sessions(monkeypatch, clock)
     yield sessions
     if jobs._watcher is not None:
