@@ -151,6 +151,10 @@ class FaceParser:
             instance_ids=ids,
         )
 
+    def count_faces(self, pixels: NDArray[np.uint8]) -> int:
+        """How many faces the search alone finds in a photo ``(H, W, 3)``, small ones too."""
+        return len(self._finder.find(pixels))
+
     def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         step()
         return self._engine.infer_pixels(batch)

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--quick", action="store_true", help="512 pixels, one image, about a minute")
     add("--network-only", action="store_true", help="engines side by side and nothing else")
+    add("--finding", action="store_true", help="what finding faces costs and nothing else")
     add("--sizes", type=numbers, metavar="N,N", help="input sizes, pixels (256,384,512,768)")
     add("--batches", type=numbers, metavar="N,N", help="images at once (1,2,4,8)")
     add("--engines", help="comma-separated: engines, published, onnxruntime (all)")
@@ -33,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.threads is not None and args.threads < 1:
         raise ValueError("--threads must be 1 or more.")
+    if args.finding:
+        return _finding(args)
     effort = latency.QUICK if args.quick else latency.Effort()
     if args.seconds:
         effort = latency.Effort(effort.runs, args.seconds)
@@ -52,4 +55,25 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         write_json(args.out, result)
     print(json.dumps(result) if args.json else report.as_text(result))
+    return 0
+
+
+def _finding(args: argparse.Namespace) -> int:
+    from bisenet.bench import finding
+    from bisenet.parser import FaceParser
+
+    if args.threads is not None:
+        raise ValueError("--finding takes its threads from BISENET_THREADS; leave out --threads.")
+    parser = FaceParser(args.weights)
+    runs = 3 if args.quick else finding.RUNS
+    costs = finding.finding_costs(parser, runs, say)
+    result = {
+        "engine": str(parser.engine),
+        "runs": runs,
+        "finding": [cost.as_row() for cost in costs],
+    }
+    say("")
+    if args.out is not None:
+        write_json(args.out, result)
+    print(json.dumps(result) if args.json else finding.as_text(result))
     return 0

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bisenet.bench import backends, latency, profile, report
+from bisenet.bench import backends, finding, latency, profile, report
 from bisenet.bench.concurrency import measure
 from bisenet.bench.end_to_end import photo_times, sample_jpeg
 from bisenet.bench.startup import memory
@@ -218,3 +218,16 @@ def test_the_text_has_every_part() -> None:
     )
     for piece in ("7.50", "bytes to mask 20.0 ms", "16 people", "Main head", "not take part"):
         assert piece in text
+
+
+def test_the_search_is_measured_beside_a_portraits_parse(
+    parser: FaceParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {name: pixels for name, pixels in finding.photos().items() if "512" in name}
+    portrait = chosen.pop("portrait, 512 pixels")
+    monkeypatch.setattr(finding, "photos", lambda: {finding.PORTRAIT: portrait, **chosen})
+    first, second = finding.finding_costs(parser, runs=1)
+    assert (first.faces, second.faces) == (1, 0)
+    assert 0 < first.find < first.parse
+    table = finding.as_text({"engine": "x", "runs": 1, "finding": [first.as_row()]})
+    assert f"| {finding.PORTRAIT} | 1 | " in table
