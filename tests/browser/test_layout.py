@@ -127,6 +127,20 @@ def test_the_first_stops_of_tab_are_seen_and_a_dropped_photo_is_taken(
     page.get_by_text("1 of at most 20 photos").wait_for()
 
 
+def test_on_a_phone_the_table_stands_under_a_wide_photo(phone: Page, base: str, wide: Path) -> None:
+    view = ViewerPage(phone, base).open()
+    upload(phone, wide)
+    phone.locator(".strip [role=radio]").first.wait_for()
+    view.settle(500)
+    table, photo = (
+        place(phone.locator(".st-key-look-rest")),
+        place(phone.locator(".st-key-look-photo")),
+    )
+    assert photo["width"] > 340
+    assert table["width"] > 340
+    assert table["y"] >= photo["bottom"]
+
+
 def test_on_a_phone_the_photo_stays_while_its_switches_are_scrolled(phone: Page, base: str) -> None:
     view = ViewerPage(phone, base).open()
     assert place(view.stage)["y"] < 200

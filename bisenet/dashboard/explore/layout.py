@@ -22,6 +22,7 @@ _UPRIGHT_STYLE = """<style>
 # The picture is lower than the panel of switches: the table stands in the corner that they leave.
 _WIDE_STYLE = """<style>
 .st-key-look {{ --stage: clamp(18rem, 100vh - 21rem, 46rem); }}
+.st-key-look > * {{ flex: 1 1 100%; min-width: 100%; }}
 @media (min-width: 64rem) {{
   .st-key-look {{
     display: grid; grid-template-columns: minmax(0, 1fr);
