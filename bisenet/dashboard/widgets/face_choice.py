@@ -8,6 +8,8 @@ from bisenet.dashboard.viewer import select_face
 from bisenet.parser import Parsing
 
 _CHOICE = "face_choice"
+# None would be shown as a choice that is still to be made.
+_ALL = 0
 
 
 def current(parsing: Parsing, looked_at: int | None, always: bool = False) -> int | None:
@@ -37,15 +39,16 @@ def choose(parsing: Parsing, looked_at: int | None, always: bool = False) -> int
     chosen = current(parsing, looked_at, always)
     if len(ids) < 2:
         return None
-    # Streamlit forgets a list's choice on another page, and the picture may be clicked.
-    if _CHOICE not in st.session_state or st.session_state[_CHOICE] != chosen:
-        st.session_state[_CHOICE] = chosen
+    # A list of its own for each set of options, told its choice at every run: the picture may be
+    # clicked, and on another page a list that is new would show its first option.
+    key = f"{_CHOICE}-{len(ids)}-{'one' if always else 'any'}"
+    st.session_state[key] = chosen or _ALL
     st.selectbox(
         "Face",
-        ids if always else [None, *ids],
+        ids if always else [_ALL, *ids],
         format_func=lambda face_id: f"Face {face_id}" if face_id else f"All {len(ids)} faces",
-        key=_CHOICE,
-        on_change=lambda: select_face(st.session_state[_CHOICE]),
+        key=key,
+        on_change=lambda: select_face(st.session_state[key] or None),
         help="Or click a face's number in the picture. Face 1 is the largest.",
     )
     return chosen
