@@ -115,6 +115,8 @@ def test_the_first_stops_of_tab_are_seen_and_a_dropped_photo_is_taken(
 ) -> None:
     page.goto(f"{base}/batch")
     page.get_by_text("Many photos at once").wait_for()
+    # The sidebar is folded away a moment after the page has come.
+    page.locator('[data-testid="stSidebar"] [data-testid="stLogoLink"]').wait_for(state="hidden")
     for stop in range(6):
         page.keyboard.press("Tab")
         page.wait_for_timeout(150)  # the link to the content slides in
