@@ -13,7 +13,7 @@ from PIL import Image
 
 from bisenet.geometry.boxes import Box
 from bisenet.images.decode import Photo
-from bisenet.measure.regions import COLUMNS, measure_regions
+from bisenet.measure.regions import COLUMNS, measure_regions, of_people
 from bisenet.output import encode, render
 from bisenet.parse_queue import Parse as Parse
 from bisenet.parser import Parsing
@@ -98,8 +98,12 @@ class ParsedPhoto:
 
 
 def measured(photo: Photo, parsing: Parsing, name: str) -> ParsedPhoto:
-    """A photo's parsing with its measurements and notices."""
-    return ParsedPhoto(parsing, tidy_rows(parsing, name), (*photo.notices, *parsing.notices))
+    """A photo's parsing with its measurements and notices.
+
+    Each face has its own parts only, so that masks, previews and rows say the same.
+    """
+    own, _ = of_people(parsing)
+    return ParsedPhoto(own, tidy_rows(own, name), (*photo.notices, *parsing.notices))
 
 
 def keep(parsed: ParsedPhoto, number: int, name: str) -> BatchItem:
