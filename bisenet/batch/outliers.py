@@ -94,16 +94,10 @@ def outliers(wide: pd.DataFrame) -> pd.DataFrame:
     z = robust_z(wide)
     size = z.abs()
     score = size.max(axis=1).fillna(0.0) if len(z.columns) else pd.Series(0.0, index=wide.index)
-    why = []
-    for values in z.to_numpy():
-        order = np.argsort(-np.nan_to_num(np.abs(values)), kind="stable")
-        why.append(
-            ", ".join(
-                f"{CLASSES[int(z.columns[i])].title} {values[i]:+.1f}"
-                for i in order
-                if abs(values[i]) > OUTLYING
-            )
-        )
+    why = [
+        ", ".join(f"{CLASSES[int(z.columns[i])].title} {values[i]:+.1f}" for i in odd)
+        for values, odd in zip(z.to_numpy(), _odd_columns(z), strict=True)
+    ]
     return pd.DataFrame(
         {"score": score, "outlying": score > OUTLYING, "why": why}, index=wide.index
     )
@@ -120,19 +114,22 @@ def reasons(wide: pd.DataFrame, measure: Measure) -> list[str]:
         A sentence part a face, such as ``Hair 52.1 %, usually 30.4 %``; several are joined by
         semicolons, and a face that does not stand out has an empty one.
     """
-    z, usual = robust_z(wide), wide.median()
-    places = measure.decimals
-    found = []
-    for row in range(len(wide)):
-        odd = z.iloc[row].abs().sort_values(ascending=False, kind="stable")
-        found.append(
-            "; ".join(
-                f"{CLASSES[int(i)].title} {wide.iloc[row][i]:,.{places}f} {measure.unit}, "
-                f"usually {usual[i]:,.{places}f} {measure.unit}"
-                for i in odd.index[odd > OUTLYING]
-            )
+    usual, places = wide.median().to_numpy(), measure.decimals
+    return [
+        "; ".join(
+            f"{CLASSES[int(wide.columns[i])].title} {values[i]:,.{places}f} {measure.unit}, "
+            f"usually {usual[i]:,.{places}f} {measure.unit}"
+            for i in odd
         )
-    return found
+        for values, odd in zip(wide.to_numpy(), _odd_columns(robust_z(wide)), strict=True)
+    ]
+
+
+def _odd_columns(z: pd.DataFrame) -> list[list[int]]:
+    """The positions of each row's outlying columns, most outlying first."""
+    size = np.nan_to_num(np.abs(z.to_numpy()))
+    order = np.argsort(-size, axis=1, kind="stable")
+    return [row[values[row] > OUTLYING].tolist() for row, values in zip(order, size, strict=True)]
 
 
 def _column(table: pd.DataFrame, measure: Measure) -> pd.Series:
