@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bisenet.data.faces import find_photos
+from bisenet.data.paste import before_warp
 from bisenet.data.types import Image
 from bisenet.detection.detector import Detector
 from bisenet.detection.finder import CONFIDENT, VERIFY_SIZE, Finder
@@ -28,8 +29,6 @@ from bisenet.training.detector.targets import Target
 
 # Of the network's probabilities, below which a photo's face is no teacher.
 SURE = 0.75
-# Masks are read at this size, pixels of the longer side.
-TRUTH_SIDE = 192
 # A view's largest face, pixels, and the most that a photo is blown up.
 LEAST_SIDE, MOST_SIDE, MOST_SCALE = 22.0, 520.0, 1.6
 
@@ -113,13 +112,7 @@ def view(
 
 def _draw(image: Image, matrix: NDArray[np.float64], scale: float, canvas: Image) -> None:
     """A photo on a canvas, in place; pixels are averaged where it shrinks."""
-    if scale < 1:
-        small = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        fx, fy = image.shape[1] / small[0], image.shape[0] / small[1]
-        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
-        matrix = matrix.copy()
-        matrix[:, 2] += matrix[:, :2] @ np.array([(fx - 1) / 2, (fy - 1) / 2])
-        matrix[:, :2] *= (fx, fy)
+    image, matrix = before_warp(image, matrix, scale)
     size = (canvas.shape[1], canvas.shape[0])
     shape = np.full(image.shape[:2], 255, np.uint8)
     inside = cv2.warpAffine(shape, matrix, size, flags=cv2.INTER_LINEAR) > 127
