@@ -16,6 +16,7 @@ from bisenet.classes import BY_NAME, CLASSES
 from bisenet.dashboard.batch import charts, page_state
 from bisenet.dashboard.widgets import downloads, tabs
 from bisenet.dashboard.widgets.charts import CONFIG
+from bisenet.dashboard.widgets.looked_at import CUT_OFF_HINT
 from bisenet.images.archives import SkippedFile
 
 _TITLES = {measure.column: measure for measure in MEASURES}
@@ -184,9 +185,7 @@ def _table(shown: Results) -> None:
             "What is unusual": st.column_config.TextColumn(
                 width=300, help="Regions whose value is far from this batch's usual one."
             ),
-            "Cut off": st.column_config.TextColumn(
-                help="Goes on beyond what was looked at: area and shares are too small."
-            ),
+            "Cut off": st.column_config.TextColumn(help=CUT_OFF_HINT),
             "How unusual": number(format="%.1f", help=f"{_RULE} The most of its regions."),
             **{
                 CLASSES[i].title: number(

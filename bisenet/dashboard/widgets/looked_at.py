@@ -10,6 +10,8 @@ from bisenet.classes import CLASSES
 from bisenet.dashboard.widgets import share_choice
 from bisenet.parser import Parsing
 
+CUT_OFF_HINT = "Goes on beyond what was looked at: area and shares are too small."
+
 
 def caption(parsing: Parsing) -> None:
     """What was not looked at, and which regions are cut off there; nothing where all was."""

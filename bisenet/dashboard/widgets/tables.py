@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from bisenet.classes import CLASSES
+from bisenet.dashboard.widgets.looked_at import CUT_OFF_HINT
 from bisenet.dashboard.widgets.share_choice import OF_LOOKED_AT, Share
 from bisenet.measure.regions import LeftOut
 
@@ -58,9 +59,7 @@ def region_table(regions: pd.DataFrame, share: Share = OF_LOOKED_AT) -> None:
             share.title: st.column_config.NumberColumn(
                 share.heading, format="%.2f", help=share.hint
             ),
-            "Cut off": st.column_config.CheckboxColumn(
-                help="Goes on beyond what was looked at: area and shares are too small."
-            ),
+            "Cut off": st.column_config.CheckboxColumn(help=CUT_OFF_HINT),
             "Head": st.column_config.NumberColumn(
                 "% of head", format="%.2f", help="Share of all but background and clothes."
             ),
