@@ -255,31 +255,18 @@ def files_zip(
     return out.getvalue()
 
 
-def bundle_zip(
-    parsing: Parsing,
-    regions: pd.DataFrame,
-    stem: str,
-    photo_name: str,
-    progress: Callable[[float, str], object] | None = None,
-    unknown: int = 0,
-) -> bytes:
-    """Everything about one photo as a zip.
+def bundle(
+    parsing: Parsing, regions: pd.DataFrame, stem: str, photo_name: str, unknown: int = 0
+) -> dict[str, Callable[[], bytes]]:
+    """Everything about one photo: what makes each file, by its name, for ``files_zip``.
 
     Args:
         parsing: the parsed photo.
         regions: its ``measure_regions``.
-        stem: the name of the files' folder inside.
+        stem: the name of the files' folder.
         photo_name: the photo's own file name, for COCO.
-        progress: called before each file with the share done, 0..1, and the file's name.
         unknown: as ``mask_png`` takes it.
     """
-    return files_zip(bundle(parsing, regions, stem, photo_name, unknown), progress)
-
-
-def bundle(
-    parsing: Parsing, regions: pd.DataFrame, stem: str, photo_name: str, unknown: int = 0
-) -> dict[str, Callable[[], bytes]]:
-    """The files of ``bundle_zip``, by their name."""
     files: dict[str, Callable[[], bytes]] = {
         "mask.png": lambda: mask_png(parsing, unknown),
         "overlay.png": lambda: overlay_png(parsing),

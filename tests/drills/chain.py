@@ -106,7 +106,7 @@ class Chain:
         keep(ParsedPhoto(parsing, tidy_rows(parsing, "odd"), ()), 0, "odd")
         render.draw(parsing.image, parsing.mask, "both")
         if rng.random() < 0.3:
-            encode.bundle_zip(parsing, regions, "odd", "odd.jpg")
+            encode.files_zip(encode.bundle(parsing, regions, "odd", "odd.jpg"))
             encode.cut_out_png(parsing, parsing.classes, soft=True)
         else:
             encode.indexed_png(parsing.mask)

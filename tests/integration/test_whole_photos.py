@@ -174,8 +174,10 @@ def test_mask_files_say_what_nobody_looked_at_where_that_is_asked(in_a_scene: Pa
         encode.mask_png(in_a_scene, 7)
     archive = zipfile.ZipFile(
         io.BytesIO(
-            encode.bundle_zip(
-                in_a_scene, measure_regions(in_a_scene), "a", "a.jpg", unknown=UNKNOWN
+            encode.files_zip(
+                encode.bundle(
+                    in_a_scene, measure_regions(in_a_scene), "a", "a.jpg", unknown=UNKNOWN
+                )
             )
         )
     )

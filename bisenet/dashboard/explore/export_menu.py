@@ -48,7 +48,7 @@ class Scope:
         """What makes a file, and its name; where there is one a face, a zip of them."""
         if not self.faces:
             return (lambda: make(self.view)), f"{self.stem}-{name}"
-        files = {
+        files: dict[str, Callable[[], bytes]] = {
             f"{self.stem}-face-{i}-{name}": partial(lambda i: make(self.view.of_face(i)), i)
             for i in self.faces
         }
@@ -69,17 +69,21 @@ class Scope:
 
     def bundle(self, file_name: str, unknown: int) -> tuple[dict[str, Callable[[], bytes]], str]:
         """Every file by its name, and the name of the zip that holds them."""
+
+        def of(view: View, stem: str) -> dict[str, Callable[[], bytes]]:
+            return encode.bundle(view.parsing, view.regions, stem, file_name, unknown)
+
         if not self.faces:
-            files = encode.bundle(
-                self.view.parsing, self.view.regions, self.stem, file_name, unknown
-            )
-            return files, f"{self.stem}.zip"
-        files = {}
-        for i in self.faces:
-            one = self.view.of_face(i)
-            files |= encode.bundle(
-                one.parsing, one.regions, f"{self.stem}-face-{i}", file_name, unknown
-            )
+            return of(self.view, self.stem), f"{self.stem}.zip"
+
+        def made(i: int, name: str) -> bytes:
+            return of(self.view.of_face(i), f"{self.stem}-face-{i}")[name]()
+
+        files: dict[str, Callable[[], bytes]] = {
+            name: partial(made, i, name)
+            for i in self.faces
+            for name in of(self.view.of_face(i), f"{self.stem}-face-{i}")
+        }
         return files, f"{self.stem}-each-face.zip"
 
 

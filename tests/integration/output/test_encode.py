@@ -152,11 +152,8 @@ def test_measurements_survive_csv_and_json(parsing: Parsing) -> None:
 
 def test_the_zip_holds_everything_and_tells_its_progress(parsing: Parsing) -> None:
     heard: list[float] = []
-    data = encode.bundle_zip(
-        parsing,
-        measure_regions(parsing),
-        "me",
-        "me at home.jpg",
+    data = encode.files_zip(
+        encode.bundle(parsing, measure_regions(parsing), "me", "me at home.jpg"),
         lambda share, name: heard.append(share),
     )
     archive = zipfile.ZipFile(io.BytesIO(data))
