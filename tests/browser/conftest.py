@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from tests.ports import free_port
 from tests.waiting import PATIENCE_SECONDS
@@ -94,6 +95,20 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def base(app_server: AppServer) -> str:
+    """The real app."""
+    return app_server("streamlit_app.py")
+
+
+@pytest.fixture
+def photo(portrait: Image.Image, tmp_path: Path) -> Path:
+    """The portrait, mirrored, so that it is another photo than the sample."""
+    path = tmp_path / "a person.jpg"
+    portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, quality=95)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,9 @@ from tests.conftest import LABELLED, needs_labelled_faces
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import AppServer
 
 SCORING_MS = 240_000  # of a busy shared machine
 FACES = 3
-
-
-@pytest.fixture
-def base(app_server: AppServer) -> str:
-    """The real app."""
-    return app_server("streamlit_app.py")
 
 
 @pytest.fixture

@@ -18,23 +18,9 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from tests.browser.conftest import AppServer, NewPage
+    from tests.browser.conftest import NewPage
 
 SCREENSHOTS = ROOT / "tests" / "browser" / "screenshots"
-
-
-@pytest.fixture
-def base(app_server: AppServer) -> str:
-    """The real app."""
-    return app_server("streamlit_app.py")
-
-
-@pytest.fixture
-def photo(portrait: Image.Image, tmp_path: Path) -> Path:
-    """The portrait, mirrored, so that it is another photo than the sample."""
-    path = tmp_path / "a person.jpg"
-    portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, quality=95)
-    return path
 
 
 def upload(page: Page, *photos: Path) -> None:

@@ -23,7 +23,7 @@ from tests.deploy.replicas import Replica
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Page
 
-    from tests.browser.conftest import AppServer, NewPage
+    from tests.browser.conftest import NewPage
 
 COUNT_WRITES = """
   window.written = 0;
@@ -58,12 +58,6 @@ DRAWN_IN = """(color) => {
   }
   return count;
 }"""
-
-
-@pytest.fixture(scope="module")
-def base(app_server: AppServer) -> str:
-    """The real app."""
-    return app_server("streamlit_app.py")
 
 
 @pytest.fixture(scope="module")

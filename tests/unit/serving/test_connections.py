@@ -240,13 +240,19 @@ def test_what_ends_a_socket(small: Small, sent: bytes, reason: bytes) -> None:
     assert reason in said
 
 
+def with_unfinished(small: Small, count: int, size: int) -> list[socket.socket]:
+    """Connections of one client, each with so many bytes of a message that does not end."""
+    crowd = [shake_hands(small.port, "127.0.0.2")[0] for _ in range(count)]
+    for client in crowd:
+        client.sendall(frame(bytes(size), fin=False))
+    return crowd
+
+
 def test_unfinished_messages_are_bounded_together_and_small_ones_pass(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MESSAGE_SECONDS", PATIENCE_SECONDS)
-    crowd = [shake_hands(small.port, "127.0.0.2")[0] for _ in range(4)]
-    for client in crowd:
-        client.sendall(frame(bytes(90_000), fin=False))
+    crowd = with_unfinished(small, 4, 90_000)
     refused, _, _ = select.select(crowd, [], [], PATIENCE_SECONDS)
     assert b"Too much is on its way." in refused[0].recv(4096)
     assert small.tally.unfinished <= 250_000
@@ -262,9 +268,7 @@ def test_who_sends_little_is_not_refused_for_what_all_send(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MESSAGE_SECONDS", PATIENCE_SECONDS)
-    crowd = [shake_hands(small.port, "127.0.0.2")[0] for _ in range(5)]
-    for client in crowd:
-        client.sendall(frame(bytes(60_000), fin=False))
+    crowd = with_unfinished(small, 5, 60_000)
     until(lambda: small.tally.unfinished > 250_000 or select.select(crowd, [], [], 0)[0])
     assert small.tally.unfinished > 250_000, "one of them was refused"
     for client in crowd:

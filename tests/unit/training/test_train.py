@@ -100,13 +100,14 @@ def test_a_time_bound_run_ends(data: Path, tmp_path: Path) -> None:
     assert trainer.epoch == 1
 
 
+def loss_of(model: BiSeNet, x: Tensor, _mask: Tensor) -> Tensor:
+    return model.forward_heads(x)[0].square().mean()
+
+
 def test_replicas_share_the_mean_of_their_batch_statistics() -> None:
     threads = torch.get_num_threads()
     torch.manual_seed(0)
     images, masks = torch.randn(4, 3, 64, 64), torch.zeros(4, 64, 64)
-
-    def loss_of(model: BiSeNet, x: Tensor, _mask: Tensor) -> Tensor:
-        return model.forward_heads(x)[0].square().mean()
 
     model = BiSeNet()
     both, parts = Replicas(model, 2), [copy.deepcopy(model) for _ in range(2)]
@@ -127,9 +128,6 @@ def test_replicas_give_the_gradient_of_the_whole_batch() -> None:
     threads = torch.get_num_threads()
     torch.manual_seed(0)
     images, masks = torch.randn(4, 3, 32, 32), torch.zeros(4, 32, 32)
-
-    def loss_of(model: BiSeNet, x: Tensor, _mask: Tensor) -> Tensor:
-        return model.forward_heads(x)[0].square().mean()
 
     alone = BiSeNet().eval()  # fixed batch statistics: only then is the sum the whole
     both = Replicas(alone, 2)
