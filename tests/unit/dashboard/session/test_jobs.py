@@ -161,11 +161,17 @@ class Sessions:
 
 
 @pytest.fixture
-def sessions(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Sessions]:
-    # Sessions that tests of pages left in this process are let go first.
+def no_others() -> None:
+    """Sessions that tests of pages left in this process are let go."""
     jobs._watched.clear()
     if jobs._watcher is not None:
         jobs._watcher.join(10 * jobs.LOOK_SECONDS)
+    assert jobs._watcher is None
+
+
+# The others go before the clock stands still: a watcher ends in real seconds.
+@pytest.fixture
+def sessions(no_others: None, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Sessions]:
     sessions = Sessions(monkeypatch, clock)
     yield sessions
     if jobs._watcher is not None:
